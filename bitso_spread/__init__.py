@@ -1,0 +1,58 @@
+"""Records the bid-ask spread of Bitso's order books, one sample a second, into a data lake.
+
+What a notebook imports. The names are loaded when they are first used, so that
+``bitso-spread --help`` does not wait for polars::
+
+    from bitso_spread import OrderBookClient
+
+    with OrderBookClient(["btc_mxn", "usd_mxn"]) as client:
+        client.wait_until_known(timeout=10)
+        print(client.quote("btc_mxn"))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bitso_spread.errors import BitsoSpreadError
+    from bitso_spread.exchange.client import OrderBookClient
+    from bitso_spread.lake.reader import Lake
+    from bitso_spread.model import Quote, Sample, State
+    from bitso_spread.sampling import Sampler
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BitsoSpreadError",
+    "Lake",
+    "OrderBookClient",
+    "Quote",
+    "Sample",
+    "Sampler",
+    "State",
+    "__version__",
+]
+
+_HOMES = {
+    "BitsoSpreadError": "bitso_spread.errors",
+    "Lake": "bitso_spread.lake.reader",
+    "OrderBookClient": "bitso_spread.exchange.client",
+    "Quote": "bitso_spread.model",
+    "Sample": "bitso_spread.model",
+    "Sampler": "bitso_spread.sampling",
+    "State": "bitso_spread.model",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,42 @@
+"""The command line: thin wrappers over the library, one module per subcommand."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+from bitso_spread.errors import BitsoSpreadError, UsageError
+
+
+def main() -> None:
+    """Run the command line; every error leaves as one line and an exit status.
+
+    0: done. 1: it could not be done. 2: the command line was wrong.
+    """
+    import typer
+
+    from bitso_spread.cli.app import app, settings
+
+    try:
+        app(prog_name="bitso-spread")
+    except BrokenPipeError:
+        _silence_stdout()
+        sys.exit(0)
+    except Exception as error:
+        if settings.debug:
+            raise
+        if isinstance(error, BitsoSpreadError):
+            message = str(error)
+        else:
+            name = type(error).__name__
+            message = f"unexpected {name}: {error} (bitso-spread --debug … shows where)"
+        typer.echo(f"bitso-spread: {' '.join(message.split())}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+def _silence_stdout() -> None:
+    # The reader of our output has gone (| head): what is still buffered must not raise
+    # again when the interpreter flushes at exit.
+    with suppress(OSError):
+        sys.stdout.close()
+    sys.stdout = None  # type: ignore[assignment]

@@ -1,0 +1,66 @@
+"""The Typer application: what commands there are, in which groups, and what all share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from bitso_spread import __version__
+
+RECORD, LOOK, ASK, SET_UP = "Record", "Look", "Ask", "Set up"
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the options before the subcommand set."""
+
+    debug: bool = False
+
+
+settings = Settings()
+
+app = typer.Typer(
+    name="bitso-spread",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "BITSO_SPREAD",
+    },
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"bitso-spread {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[  # noqa: ARG001  (its callback does the work)
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            show_envvar=False,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show the traceback of an error instead of one line."),
+    ] = False,
+) -> None:
+    r"""Record the bid-ask spread of Bitso's order books, one sample a second.
+
+    \b
+    A look without a network:  bitso-spread collect -e sim --batch-size 10 --duration 30s
+    The books now:             bitso-spread snapshot
+    What was recorded:         bitso-spread query --date today --book btc_mxn
+    """
+    settings.debug = debug

@@ -1,0 +1,72 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_BOOKS = ("btc_mxn", "usd_mxn")
+
+BookOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--book",
+        "-b",
+        envvar="BITSO_SPREAD_BOOK",
+        metavar="BOOK",
+        show_default="btc_mxn, usd_mxn",
+        help="A book, such as btc_mxn or BTC-MXN; repeat it, or join several with commas; "
+        "'all' for every book.",
+    ),
+]
+
+EnvironmentOption = Annotated[
+    str,
+    typer.Option(
+        "--environment",
+        "-e",
+        envvar="BITSO_SPREAD_ENVIRONMENT",
+        metavar="NAME",
+        help="production, stage, or sim: a simulated exchange started in this process.",
+    ),
+]
+
+RestUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rest-url",
+        envvar="BITSO_SPREAD_REST_URL",
+        metavar="URL",
+        show_default="from the environment",
+        help="Another REST host: the part before /order_book, such as https://api.bitso.com/v3.",
+    ),
+]
+
+WsUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ws-url",
+        envvar="BITSO_SPREAD_WS_URL",
+        metavar="URL",
+        show_default="from the environment",
+        help="Another WebSocket host, such as wss://ws.bitso.com.",
+    ),
+]
+
+LakeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--lake",
+        envvar="BITSO_SPREAD_LAKE",
+        metavar="DIR",
+        show_default="., or sim-lake with -e sim",
+        help="The folder that holds the table; naming the table's own folder works too.",
+    ),
+]
+
+TableOption = Annotated[
+    str,
+    typer.Option("--table", metavar="NAME", help="The table in the lake."),
+]

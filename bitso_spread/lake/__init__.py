@@ -1,0 +1,1 @@
+"""All that knows the layout on disk: paths, journal, writer, reader."""

@@ -1,0 +1,109 @@
+"""Partition keys to paths and back; nothing else in the package knows a path of the lake.
+
+::
+
+    <lake>/BitsoSpreadMonitor/date=20240725/order_book=btc_mxn/minutes=10/<file>
+    <lake>/.bitso-spread/                   all that is not yet, or not, data
+
+Strings and numbers only: nothing here touches the disk, but for `locate`, which looks
+whether a folder is there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+TABLE = "BitsoSpreadMonitor"
+PRODUCTION = "production"
+SIMULATED = "sim"
+SUFFIXES = {"csv": ".csv", "parquet": ".parquet"}
+
+# Beside the table and never inside it: polars and DuckDB read names that begin with a dot
+# or an underscore, so one half-written file under the table's root breaks every reader.
+_STATE_FOLDER = ".bitso-spread"
+_MINUTE_S = 60
+_DAY_S = 86_400
+_TABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_FILE_NAME = re.compile(
+    r"(?:(?P<environment>.+)-)?(?P<book>[a-z0-9]+_[a-z0-9]+)-\d{8}T\d{6}Z(?:-\d+)?\.(?:csv|parquet)",
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Partition:
+    """Where a batch lies: all three keys describe its first tick, in UTC."""
+
+    date: int
+    """The UTC day as a number, such as 20240725."""
+    minutes: int
+    """Whole minutes from UTC midnight."""
+    book: str
+
+    @classmethod
+    def of(cls, book: str, tick: int) -> Partition:
+        """Give the partition of a batch whose first tick is `tick` (seconds since the epoch)."""
+        moment = datetime.fromtimestamp(tick, UTC)
+        return cls(int(f"{moment:%Y%m%d}"), tick % _DAY_S // _MINUTE_S, book)
+
+    @property
+    def path(self) -> Path:
+        """The folder, relative to the table."""
+        return Path(f"date={self.date}", f"order_book={self.book}", f"minutes={self.minutes}")
+
+
+def key_of(name: str, key: str) -> str | None:
+    """Give the value in a folder's name such as ``date=20240725``, or None for another name."""
+    prefix = f"{key}="
+    return name.removeprefix(prefix) if name.startswith(prefix) else None
+
+
+def file_name(environment: str, book: str, tick: int, file_format: str) -> str:
+    """Name the file of a batch by its book and first tick.
+
+    The name begins with the environment unless that is production, so that simulated rows
+    stay recognisable wherever the file is copied.
+    """
+    marker = "" if environment == PRODUCTION else f"{environment}-"
+    moment = datetime.fromtimestamp(tick, UTC)
+    return f"{marker}{book}-{moment:%Y%m%dT%H%M%SZ}{SUFFIXES[file_format]}"
+
+
+def numbered(name: str, number: int) -> str:
+    """Give the name that a file takes when `name` exists with other content."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}-{number}{dot}{suffix}"
+
+
+def is_data_file(name: str) -> bool:
+    """Tell data files from what others leave beside them: ``_SUCCESS``, ``.crc``, folders."""
+    return not name.startswith(("_", ".")) and name.endswith(tuple(SUFFIXES.values()))
+
+
+def environment_of(name: str) -> str:
+    """Give the environment that a file's name is marked with.
+
+    Files of other writers carry no mark and count as production.
+    """
+    match = _FILE_NAME.fullmatch(name)
+    return (match and match["environment"]) or PRODUCTION
+
+
+def is_table_name(name: str) -> bool:
+    """Tell whether a table may be called so: a plain folder name that readers do not skip."""
+    return bool(_TABLE_NAME.fullmatch(name))
+
+
+def locate(folder: Path, table: str) -> Path:
+    """Give the lake's root, absolute, for a path that a user gave: the lake or its table."""
+    path = folder.expanduser().absolute()
+    if path.name == table and not (path / table).is_dir():
+        return path.parent
+    return path
+
+
+def state_folder(lake: Path) -> Path:
+    """Give the folder for the journal, staging and locks, on the table's own filesystem."""
+    return lake / _STATE_FOLDER

@@ -1,0 +1,122 @@
+"""The values that everything else passes around: quotes, samples, states, book names.
+
+Pure values, no I/O. Knows neither the exchange nor the lake.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from bitso_spread.errors import UnknownBookError, UsageError
+
+# Bitso's names are major_minor in lower case, such as btc_mxn. Nothing else may become a
+# folder name, so that no book name can lead out of the lake.
+_BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
+_SEPARATORS = re.compile(r"[-/_ ]")
+
+
+class State(StrEnum):
+    """What is known of a book at a tick."""
+
+    FRESH = "fresh"
+    """A word of the exchange came within the last interval."""
+    QUIET = "quiet"
+    """The last word is older, and a live link vouches that nothing has changed since."""
+    HELD = "held"
+    """Nothing vouches for the last word, but it is at most ``--max-stale`` old."""
+    UNKNOWN = "unknown"
+    """The tick was taken; nothing is known."""
+    MISSED = "missed"
+    """The tick could not be taken: the process was stopped, or the machine asleep."""
+
+
+def spread(bid: Decimal, ask: Decimal) -> float:
+    """Give the spread in percent of the best ask: (ask - bid) * 100 / ask.
+
+    Worked out in decimals and rounded once, to the nearest 64-bit float.
+    """
+    return float((ask - bid) * 100 / ask)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The top of a book: best bid below best ask, both positive and finite."""
+
+    book: str
+    bid: Decimal
+    """Best bid: the highest price that a buyer offers, in the minor currency."""
+    ask: Decimal
+    """Best ask: the lowest price that a seller asks, in the minor currency."""
+
+    @property
+    def spread(self) -> float:
+        """The spread in percent of the best ask."""
+        return spread(self.bid, self.ask)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row: a book as it stood at a tick.
+
+    ``bid``, ``ask`` and ``spread`` are all set, or, where nothing is known, all None.
+    """
+
+    tick: int
+    """Whole seconds since the epoch, UTC."""
+    book: str
+    bid: float | None
+    ask: float | None
+    spread: float | None
+    state: State
+
+    @classmethod
+    def of(cls, tick: int, quote: Quote, state: State) -> Sample:
+        """Make the row of a known quote."""
+        return cls(tick, quote.book, float(quote.bid), float(quote.ask), quote.spread, state)
+
+    @classmethod
+    def blank(cls, tick: int, book: str, state: State) -> Sample:
+        """Make the row of a tick at which nothing is known."""
+        return cls(tick, book, None, None, None, state)
+
+
+def parse_book(text: str) -> str:
+    """Read a book's name as people write it: ``BTC-MXN``, ``btc/mxn`` and ``btc_mxn`` are one.
+
+    Raises:
+        UsageError: it does not name two currencies.
+    """
+    name = _SEPARATORS.sub("_", text.strip().lower())
+    if not _BOOK.fullmatch(name):
+        raise UsageError(f"{text!r} is not a book: write it as btc_mxn, BTC-MXN or btc/mxn")
+    return name
+
+
+def parse_books(texts: Iterable[str]) -> list[str]:
+    """Read names given one by one or joined by commas; each book comes once, in order.
+
+    Raises:
+        UsageError: one of them does not name two currencies.
+    """
+    names = [part for text in texts for part in text.split(",") if part.strip()]
+    return list(dict.fromkeys(parse_book(name) for name in names))
+
+
+def resolve_book(name: str, available: Collection[str]) -> str:
+    """Give the canonical name of a parsed book: as written if it exists, else reversed.
+
+    Raises:
+        UnknownBookError: neither exists; the message names the closest ones.
+    """
+    reversed_name = "_".join(reversed(name.split("_")))
+    for candidate in (name, reversed_name):
+        if candidate in available:
+            return candidate
+    close = difflib.get_close_matches(name, sorted(available), n=3)
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    raise UnknownBookError(f"there is no book {name}{hint}")
