@@ -105,5 +105,20 @@ def locate(folder: Path, table: str) -> Path:
 
 
 def state_folder(lake: Path) -> Path:
-    """Give the folder for the journal, staging and locks, on the table's own filesystem."""
+    """Give the folder for all that is not data, on the table's own filesystem."""
     return lake / _STATE_FOLDER
+
+
+def state_file(lake: Path, table: str) -> Path:
+    """Give the file that holds the journal of a table."""
+    return state_folder(lake) / f"{table}.sqlite3"
+
+
+def locks_folder(lake: Path, table: str) -> Path:
+    """Give the folder of the locks on the books of a table."""
+    return state_folder(lake) / "locks" / table
+
+
+def staging_folder(lake: Path, table: str) -> Path:
+    """Give the folder in which files are made before they are moved into a partition."""
+    return state_folder(lake) / "staging" / table

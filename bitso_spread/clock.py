@@ -1,0 +1,54 @@
+"""The two clocks of the recorder, and waiting on them, so that tests can bring their own.
+
+The wall clock says which tick it is. The monotonic clock measures ages and waits, and must
+go on counting while the machine sleeps: otherwise a quote would look fresh after a night
+with the lid closed.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the time is, and how to wait."""
+
+    def wall(self) -> float:
+        """Give the seconds since the epoch, UTC; may step either way."""
+
+    def monotonic(self) -> float:
+        """Give seconds that never step, and that count while the machine sleeps."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait until the event is set (True) or so many seconds have passed (False)."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def wall(self) -> float:
+        """Give the system's time."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Give the monotonic time since boot, sleep included."""
+        return monotonic()
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait on the event."""
+        return event.wait(max(0.0, seconds))
+
+
+if sys.platform == "linux":
+
+    def monotonic() -> float:
+        """Give CLOCK_BOOTTIME: on Linux, time.monotonic() stands still while asleep."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+    monotonic = time.monotonic
+
+SYSTEM_CLOCK = SystemClock()

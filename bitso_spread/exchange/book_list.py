@@ -1,0 +1,76 @@
+"""Which books there are, under which names, and looking that up again while recording."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from bitso_spread.errors import ExchangeError, UsageError
+from bitso_spread.exchange.environment import Environment
+from bitso_spread.exchange.rest import RestClient
+from bitso_spread.exchange.rest_errors import BitsoError
+from bitso_spread.model import parse_books, resolve_book
+
+log = logging.getLogger("bitso_spread.books")
+
+ALL = "all"
+
+
+class BookList:
+    """The books that a user asked for, as the exchange names them.
+
+    Raises:
+        UsageError: a name is not a book's, or none is given.
+    """
+
+    def __init__(self, environment: Environment, names: Sequence[str]) -> None:
+        self.all = any(name.strip().lower() == ALL for name in names)
+        """Whether every available book is meant."""
+        self._environment = environment
+        self._names = [] if self.all else parse_books(names)
+        if not self.all and not self._names:
+            raise UsageError("no book is named: use --book btc_mxn, or --book all")
+        self._lookup: threading.Thread | None = None
+        self._found: list[str] | None = None
+
+    def look_up(self) -> list[str]:
+        """Ask the exchange for its books, and give the canonical names of those asked for.
+
+        If it cannot be asked, the names are taken as written: a feed that works need not wait
+        for REST.
+
+        Raises:
+            UnknownBookError: there is no such book.
+            ExchangeError: all books are wanted, and the exchange cannot be asked.
+        """
+        try:
+            with RestClient(self._environment) as rest:
+                available = [info.book for info in rest.available_books()]
+        except BitsoError:
+            raise
+        except ExchangeError as error:
+            if self.all:
+                raise
+            log.warning("the names of books are taken as written: %s", error)
+            return self._names
+        if self.all:
+            return sorted(available)
+        return list(dict.fromkeys(resolve_book(name, available) for name in self._names))
+
+    def refresh(self, prepare: Callable[[list[str]], list[str]]) -> None:
+        """Look up in the background; `prepare` is given the books, and gives those to take."""
+
+        def run() -> None:
+            try:
+                self._found = prepare(self.look_up())
+            except ExchangeError as error:
+                log.warning("the list of books could not be renewed: %s", error)
+
+        self._lookup = threading.Thread(target=run, name="books", daemon=True)
+        self._lookup.start()
+
+    def refreshed(self) -> list[str] | None:
+        """Give what `refresh` has found, once; None if there is nothing new."""
+        found, self._found = self._found, None
+        return found

@@ -1,0 +1,92 @@
+"""Which books REST must be asked for, and when: a plan, as a function of what is known.
+
+REST gives the first data, confirms a book that has been quiet, settles a doubt, and carries
+every book while there is no link. All of that shares one budget, so the book that has waited
+longest comes first. Asking is `bitso_spread.exchange.client`'s business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bitso_spread.exchange.standing import FeedView, Link, Rules, Standing
+
+# One `ticker` request without a book gives the top of every book. Above so many books due at
+# once it is the cheaper question.
+TICKER_ABOVE = 10
+# While REST carries the books each one is due every second or two, which two requests at a
+# time would not leave room for in a budget of 60 a minute that others share.
+TICKER_ABOVE_WHEN_CARRYING = 1
+# A word is good for `max_stale_s` from when it was asked for; the next one is asked for this
+# long before, which leaves room for a slow reply.
+CARRY_MARGIN_S = 1.5
+# The same book is not asked for again sooner, whatever the need.
+MIN_GAP_S = 1.0
+# A book whose frames had stopped coming is looked at this often until one comes again.
+MUTE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the REST thread remembers of its own requests for one book."""
+
+    last: float = -math.inf
+    """When the last one was sent."""
+    not_before: float = -math.inf
+    """The exchange refused the last one: asking again sooner would change nothing."""
+    mute: float | None = None
+    """When REST last checked a book whose frames had stopped coming; None for the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A book that REST is to be asked for, from `due` on."""
+
+    book: str
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to ask now."""
+
+    books: tuple[str, ...] = ()
+    """The books to ask for, the one that has waited longest first."""
+    ticker: bool = False
+    """Whether one request for all books is the cheaper way."""
+    wait_s: float = math.inf
+    """If there is nothing to ask: how long until there is, unless something changes."""
+
+
+def need(
+    standing: Standing, feed: FeedView, link: Link, asked: Asked, at: float, rules: Rules
+) -> Need:
+    """Say when REST must next be asked for a book."""
+    known_since = -math.inf if standing.age_s is None else at - standing.age_s
+    if carrying(link, at, rules) or feed.acked is None:
+        # As old as it may get before the reply to the next request is here.
+        due = known_since + max(rules.max_stale_s - CARRY_MARGIN_S, rules.max_stale_s / 2)
+    elif not standing.vouched:
+        due = known_since
+    elif asked.mute is not None:
+        due = asked.mute + MUTE_S
+    else:
+        due = known_since + rules.refresh_after_s
+    return Need(standing.book, max(due, asked.last + MIN_GAP_S, asked.not_before))
+
+
+def carrying(link: Link, at: float, rules: Rules) -> bool:
+    """Tell whether REST must stand in for the feed."""
+    return not link.up(at) or link.lag_s > rules.max_stale_s
+
+
+def plan(needs: Iterable[Need], at: float, *, carried: bool, tickers: bool = True) -> Plan:
+    """Choose what to ask now; `tickers` is False where the exchange refuses that request."""
+    waiting = sorted(needs, key=lambda need: need.due)
+    due = tuple(need.book for need in waiting if need.due <= at)
+    if not due:
+        return Plan(wait_s=waiting[0].due - at if waiting else math.inf)
+    above = TICKER_ABOVE_WHEN_CARRYING if carried else TICKER_ABOVE
+    return Plan(due, ticker=tickers and len(due) > above)

@@ -1,0 +1,149 @@
+"""What the feed makes known: it takes the feed's messages and keeps the words of each book.
+
+Everything here is written by the feed's thread alone, as immutable values that are swapped
+by reference; any thread may read them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from bitso_spread.exchange import wire
+from bitso_spread.exchange.feed import Ended, Feed
+from bitso_spread.exchange.lag import LAGGING_S, LagMeter
+from bitso_spread.exchange.standing import FeedView, Link, Word, doubted, remember
+
+log = logging.getLogger("bitso_spread.feed")
+
+
+class FeedSide:
+    """Listens to the feed of some books."""
+
+    def __init__(
+        self,
+        url: str,
+        books: Iterable[str],
+        *,
+        counts: Counter[str],
+        clock: Callable[[], float],
+        changed: Callable[[], None],
+    ) -> None:
+        self._books = tuple(books)
+        self._views = {book: FeedView() for book in self._books}
+        self._counts = counts
+        self._clock = clock
+        self._changed = changed
+        self._url = url
+        self._link = Link()
+        self._checked = self._link.checked
+        self._lag_s = 0.0
+        self._lag = LagMeter()
+        self._feed = Feed(url, list(self._books), self, clock=clock)
+        self.start, self.stop = self._feed.start, self._feed.stop
+        self.resubscribe = self._feed.resubscribe
+
+    @property
+    def link(self) -> Link:
+        """The state of the connection."""
+        return replace(self._link, checked=self._checked, lag_s=self._lag_s)
+
+    def view(self, book: str) -> FeedView:
+        """Give what the feed has said of a book.
+
+        Raises:
+            KeyError: the book is not followed.
+        """
+        return self._views[book]
+
+    def set_books(self, books: Iterable[str]) -> None:
+        """Follow these books from now on."""
+        names = tuple(books)
+        for book in set(names) - set(self._books):
+            self._views[book] = FeedView()
+        self._books = names
+        self._feed.set_books(list(names))
+
+    def on_up(self, number: int) -> None:
+        """Take note of a new connection, which vouches for nothing yet."""
+        now = self._clock()
+        self._counts["connections"] = number
+        for book in self._books:
+            self._views[book] = FeedView(self._views[book].words)
+        self._lag_s = 0.0
+        self._checked = now
+        self._link = Link(since=now, cause=self._link.cause)
+        log.info("feed connected to %s", self._url)
+        self._changed()
+
+    def on_alive(self, now: float) -> None:
+        """Take note that the link lives."""
+        self._checked = now
+
+    def on_down(self, ended: Ended, now: float) -> None:  # noqa: ARG002  (the listener's form)
+        """Take note that there is no link."""
+        self._counts["disconnects"] += 1
+        self._link = Link(cause=ended.text)
+        self._changed()
+
+    def on_message(self, message: wire.Message, now: float) -> None:
+        """Take a valid message of the current connection."""
+        match message:
+            case wire.Orders():
+                self._frame(message, now)
+            case wire.Ack():
+                self._acknowledged(message, now)
+            case wire.Refusal():
+                self._refused(message)
+            case wire.KeepAlive():
+                self._counts["keepalives"] += 1
+            case wire.Unknown():
+                self._counts["unknown_messages"] += 1
+
+    def on_rejected(self, error: wire.RejectedError, now: float) -> None:
+        """Count a message that cannot be taken; it puts the book that it names in doubt."""
+        self._counts[f"rejected_{error.reason.value}"] += 1
+        view = self._views.get(error.book or "")
+        if view is None or error.book is None:
+            log.debug("feed: %s", error)
+            return
+        if not view.words or view.words[-1].doubt is None:
+            log.warning("feed: a frame was rejected, %s", error)
+        word = doubted(view.words, now, "feed", str(error))
+        self._views[error.book] = replace(view, words=remember(view.words, word))
+        self._changed()
+
+    def _frame(self, message: wire.Orders, now: float) -> None:
+        book = message.quote.book
+        view = self._views.get(book)
+        if view is None:
+            self._counts[f"rejected_{wire.Rejection.UNKNOWN_BOOK.value}"] += 1
+            return
+        self._counts["frames"] += 1
+        lag = self._lag.measure(now, message.sent_ms)
+        if lag > LAGGING_S >= self._lag_s:
+            self._counts["lagging"] += 1
+            log.warning("feed lags by %.1f s", lag)
+        self._lag_s = lag
+        # A late frame tells how the book stood when it was sent.
+        word = Word(now, now - lag if lag > LAGGING_S else now, message.quote, "feed")
+        spoke = now if view.spoke is None else view.spoke
+        self._views[book] = FeedView(remember(view.words, word), view.acked, spoke)
+
+    def _acknowledged(self, ack: wire.Ack, now: float) -> None:
+        # Bitso's documentation shows acks without a book: then each open one may be meant.
+        books = self._books if ack.book is None else (ack.book,)
+        acked = now if ack.action == "subscribe" else None
+        for book in books:
+            if (view := self._views.get(book)) is not None:
+                # A subscription made anew has to vouch anew.
+                self._views[book] = FeedView(view.words, acked)
+        self._changed()
+
+    def _refused(self, refusal: wire.Refusal) -> None:
+        self._counts["refusals"] += 1
+        log.warning("the exchange refuses: %s", refusal.text)
+        if refusal.book is not None and (view := self._views.get(refusal.book)) is not None:
+            self._views[refusal.book] = replace(view, refused=refusal.text)

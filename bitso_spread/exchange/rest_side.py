@@ -1,0 +1,212 @@
+"""What REST makes known: a thread that asks for the books that need it, as `confirm` plans.
+
+Everything here is written by the REST thread alone, as immutable values that are swapped by
+reference; any thread may read them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from bitso_spread.errors import ExchangeError
+from bitso_spread.exchange import confirm, wire
+from bitso_spread.exchange.backoff import Backoff
+from bitso_spread.exchange.confirm import Asked
+from bitso_spread.exchange.feed_side import FeedSide
+from bitso_spread.exchange.rest import RestClient
+from bitso_spread.exchange.rest_errors import (
+    BitsoError,
+    BudgetExhausted,
+    Throttled,
+    UnknownOrderBookError,
+)
+from bitso_spread.exchange.standing import RestView, Rules, Word, doubted, remember, stand
+from bitso_spread.model import Quote
+
+log = logging.getLogger("bitso_spread.rest")
+
+# The longest sleep without looking again, whatever the plan says.
+_LOOK_S = 5.0
+# A request may take ten seconds to time out; whoever stops should not wait for that.
+_END_S = 2.0
+
+
+class RestSide:
+    """Seeds, confirms and carries some books by REST."""
+
+    def __init__(
+        self,
+        rest: RestClient,
+        books: Iterable[str],
+        feed: FeedSide,
+        *,
+        rules: Rules,
+        counts: Counter[str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._rest = rest
+        self._books = tuple(books)
+        self._feed = feed
+        self._rules = rules
+        self._counts = counts
+        self._clock = clock
+        self._views = {book: RestView() for book in self._books}
+        self._asked = {book: Asked() for book in self._books}
+        self._tickers = True
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rest", daemon=True)
+
+    def start(self) -> None:
+        """Ask for the first data in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close the connections; a request under way is left to time out."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(_END_S)
+        self._rest.close()
+
+    def wake(self) -> None:
+        """Look again at what is needed: something has changed."""
+        self._wake.set()
+
+    def view(self, book: str) -> RestView:
+        """Give what REST has said of a book.
+
+        Raises:
+            KeyError: the book is not followed.
+        """
+        return self._views[book]
+
+    def set_books(self, books: Iterable[str]) -> None:
+        """Follow these books from now on."""
+        names = tuple(books)
+        for book in set(names) - set(self._books):
+            self._views[book], self._asked[book] = RestView(), Asked()
+        self._books = names
+        self._wake.set()
+
+    def _run(self) -> None:
+        backoff = Backoff(at_once=True)
+        while not self._stop.is_set():
+            self._wake.clear()
+            plan = self._plan(self._clock())
+            if not plan.books:
+                self._wake.wait(min(plan.wait_s, _LOOK_S))
+                continue
+            try:
+                self._ask_all(plan.books) if plan.ticker else self._ask(plan.books[0])
+            except (BudgetExhausted, Throttled) as error:
+                self._failed(plan.books, error)
+                wait_s = error.wait_s if isinstance(error, BudgetExhausted) else error.silence_s
+                self._stop.wait(wait_s)
+            except ExchangeError as error:
+                self._failed(plan.books, error)
+                self._stop.wait(backoff.next())
+            else:
+                backoff.reset()
+
+    def _plan(self, now: float) -> confirm.Plan:
+        link = self._feed.link
+        needs = []
+        for book in self._books:
+            fed, asked = self._feed.view(book), self._asked[book]
+            if asked.mute is not None and fed.words and fed.words[-1].received > asked.mute:
+                asked = self._asked[book] = replace(asked, mute=None)
+            standing = stand(book, fed, self._views[book], link, now, self._rules)
+            needs.append(confirm.need(standing, fed, link, asked, now, self._rules))
+        # Before the first connection there is nothing to carry: each book is seeded.
+        carried = link.cause is not None and confirm.carrying(link, now, self._rules)
+        return confirm.plan(needs, now, carried=carried, tickers=self._tickers)
+
+    def _ask(self, book: str) -> None:
+        sent = self._note_asked((book,))
+        try:
+            snapshot = self._rest.order_book(book)
+        except BitsoError as error:
+            # Bitso's own no will be the same a second later.
+            self._not_before(book, sent + self._rules.refresh_after_s)
+            self._failed((book,), error)
+            if isinstance(error, UnknownOrderBookError):
+                self._views[book] = replace(self._views[book], refused=str(error))
+            return
+        self._take(book, snapshot.quote, sent)
+
+    def _ask_all(self, due: tuple[str, ...]) -> None:
+        sent = self._note_asked(due)
+        try:
+            tickers = {ticker.book: ticker for ticker in self._rest.tickers()}
+        except BitsoError as error:
+            # The book is documented as required: be ready for the day that it is.
+            log.warning("no ticker of all books: %s; asking for one book at a time", error)
+            self._tickers = False
+            return
+        for book in self._books:
+            if (ticker := tickers.get(book)) is not None:
+                self._take(book, ticker.quote, sent)
+            else:
+                self._not_before(book, sent + self._rules.refresh_after_s)
+                self._views[book] = replace(self._views[book], failure="not among the tickers")
+
+    def _note_asked(self, books: tuple[str, ...]) -> float:
+        sent = self._clock()
+        for book in books:
+            self._asked[book] = replace(self._asked[book], last=sent)
+        self._counts["rest_requests"] += 1
+        return sent
+
+    def _not_before(self, book: str, at: float) -> None:
+        self._asked[book] = replace(self._asked[book], not_before=at)
+
+    def _take(self, book: str, quote: Callable[[], Quote], sent: float) -> None:
+        now = self._clock()
+        view = self._views[book]
+        try:
+            word = Word(now, sent, quote(), "rest")
+        except wire.RejectedError as error:
+            self._counts[f"rest_rejected_{error.reason.value}"] += 1
+            log.warning("REST: a book was rejected, %s", error)
+            self._not_before(book, sent + confirm.MUTE_S)
+            if not self._heard_since(book, sent):
+                word = doubted(view.words, now, "rest", str(error))
+                words = remember(view.words, word)
+                self._views[book] = replace(view, words=words, failure=str(error))
+            return
+        before = stand(book, self._feed.view(book), view, self._feed.link, now, self._rules)
+        self._views[book] = RestView(remember(view.words, word))
+        if self._heard_since(book, sent):
+            return
+        if before.vouched and before.quote != word.quote:
+            self._counts["mute"] += 1
+            log.warning("%s changed and the feed did not say so: subscribing again", book)
+            self._feed.resubscribe(book)
+            self._asked[book] = replace(self._asked[book], mute=now)
+        elif self._asked[book].mute is not None:
+            self._asked[book] = replace(self._asked[book], mute=now)
+        self._pause_if_unsettled(book, sent, now)
+
+    def _pause_if_unsettled(self, book: str, sent: float, now: float) -> None:
+        # A reply that could have vouched for the book and did not, such as one among crossed
+        # frames, must not be asked for again every second: others share the budget.
+        fed, link = self._feed.view(book), self._feed.link
+        after = stand(book, fed, self._views[book], link, now, self._rules)
+        could = fed.acked is not None and sent >= fed.acked
+        if could and not after.vouched and not confirm.carrying(link, now, self._rules):
+            self._not_before(book, sent + confirm.MUTE_S)
+
+    def _heard_since(self, book: str, sent: float) -> bool:
+        words = self._feed.view(book).words
+        return bool(words) and words[-1].as_of >= sent
+
+    def _failed(self, books: tuple[str, ...], error: ExchangeError) -> None:
+        self._counts["rest_failures"] += 1
+        log.warning("REST: %s", error)
+        for book in books:
+            self._views[book] = replace(self._views[book], failure=str(error))

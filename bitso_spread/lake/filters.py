@@ -1,0 +1,256 @@
+"""What a question asks of the lake: text, as people write it, to ranges that can be compared.
+
+Pure values, no I/O. Which folders a question spares is decided here; walking them is
+`reader`'s job, and paths are `layout`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TypedDict
+
+import polars as pl
+
+from bitso_spread.errors import UsageError
+from bitso_spread.lake.layout import Partition
+from bitso_spread.model import parse_books
+
+ALL_BOOKS = "all"
+DAY_MINUTES = 1440
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+_DATE = re.compile(r"(\d{4})(-?)(\d{2})\2(\d{2})")
+_DATES = "write 20240726, 2024-07-26, today, yesterday, or a range: A..B, A.. or ..B"
+_MINUTES = f"write a number from 0 to {DAY_MINUTES - 1}, or a range: A..B, A.. or ..B"
+_INSTANT = "write it in ISO 8601: 2024-07-26T03:15:00Z, 2024-07-26T03:15 or 2024-07-26"
+
+
+class Question(TypedDict, total=False):
+    """The conditions that every method of `Lake` takes; one that is left out holds for all.
+
+    ``start`` is included and ``end`` is not, as they are for Python's own ranges.
+    """
+
+    date: str | int | None
+    """UTC days: ``20240726``, ``2024-07-26``, ``today``, ``yesterday``, ``A..B``, ``A..``."""
+    book: str | Iterable[str] | None
+    """Books, such as ``btc_mxn`` or ``BTC-MXN,usd_mxn``."""
+    minutes: str | int | None
+    """Batches by their start, in minutes from UTC midnight: ``195``, ``0..120``, ``600..``."""
+    start: str | datetime | None
+    """The first instant; text without an offset, or a naive datetime, is in ``tz``."""
+    end: str | datetime | None
+    """The first instant that is no longer asked for."""
+    tz: str
+    """The time zone of instants that do not give their offset; UTC unless given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Whole numbers from first to last, both included; None is an open end."""
+
+    first: int | None = None
+    last: int | None = None
+
+    def __contains__(self, number: int) -> bool:
+        return (self.first is None or self.first <= number) and (
+            self.last is None or number <= self.last
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """A question, parsed.
+
+    A partition's keys describe its first row, so no row lies before the start of its
+    partition. How late its last row is cannot be seen from a path. Files of our own never
+    cross midnight. Those of other writers may, so the day before ``start`` is asked too.
+    """
+
+    dates: Range = Range()
+    books: tuple[str, ...] = ()
+    """As people wrote them; what the lake calls them is settled by the reader. None is all."""
+    minutes: Range = Range()
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        date: str | int | None = None,
+        book: str | Iterable[str] | None = None,
+        minutes: str | int | None = None,
+        start: str | datetime | None = None,
+        end: str | datetime | None = None,
+        tz: str = "UTC",
+        today: date | None = None,
+    ) -> Filters:
+        """Parse a question (see `Question`); `today` is the UTC day, unless given.
+
+        Raises:
+            UsageError: one of the conditions makes no sense.
+        """
+        check_zone(tz)
+        first = None if start is None else parse_instant(start, tz)
+        last = None if end is None else parse_instant(end, tz)
+        if first is not None and last is not None and first >= last:
+            raise UsageError(f"no time lies from {start} to {end}: the first must be the earlier")
+        texts = [book] if isinstance(book, str) else list(book or ())
+        names = [name for text in texts for name in text.split(",")]
+        wants_all = any(name.strip().lower() == ALL_BOOKS for name in names)
+        return cls(
+            Range() if date is None else parse_dates(str(date), today or datetime.now(UTC).date()),
+            () if wants_all else tuple(parse_books(names)),
+            Range() if minutes is None else parse_minutes(str(minutes)),
+            first,
+            last,
+        )
+
+    def may_name_day(self, number: int) -> bool:
+        """Tell whether rows that are asked for may lie in the folder of this day."""
+        if number not in self.dates:
+            return False
+        midnight = midnight_of(number)
+        return (self.end is None or midnight < self.end) and (
+            self.start is None or self.start - midnight < 2 * _DAY
+        )
+
+    def may_name_partition(self, partition: Partition) -> bool:
+        """Tell whether rows that are asked for may lie in this partition of such a day."""
+        return partition.minutes in self.minutes and (
+            self.end is None or start_of(partition) < self.end
+        )
+
+    def is_over_by(self, partition: Partition) -> bool:
+        """Tell whether the partition's day ends at or before the first instant asked for."""
+        return self.start is not None and self.start - midnight_of(partition.date) >= _DAY
+
+    def keep(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Give the rows between the two instants."""
+        time = pl.col("orderbook_timestamp")
+        if self.start is not None:
+            frame = frame.filter(time >= self.start)
+        if self.end is not None:
+            frame = frame.filter(time < self.end)
+        return frame
+
+
+def midnight_of(number: int) -> datetime:
+    """Give the first instant of a day such as 20240726.
+
+    Raises:
+        ValueError: the number is not a day.
+    """
+    year, rest = divmod(number, 10_000)
+    return datetime(year, rest // 100, rest % 100, tzinfo=UTC)
+
+
+def start_of(partition: Partition) -> datetime:
+    """Give the instant before which the partition has no row."""
+    return midnight_of(partition.date) + timedelta(minutes=partition.minutes)
+
+
+def parse_dates(text: str, today: date) -> Range:
+    """Read UTC days: ``20240726``, ``2024-07-26``, ``today``, ``yesterday``, ``A..B``.
+
+    Either end of a range may be missing.
+
+    Raises:
+        UsageError: it is none of these, or the range runs backwards.
+    """
+    named = {"today": today, "yesterday": today - _DAY}
+
+    def number(word: str) -> int | None:
+        if word in named:
+            return int(f"{named[word]:%Y%m%d}")
+        found = _DATE.fullmatch(word)
+        if found is None or not word.isascii():
+            return None
+        value = int("".join(found.group(1, 3, 4)))
+        try:
+            midnight_of(value)
+        except ValueError:
+            return None
+        return value
+
+    return _parse_range(text, "date", number, _DATES)
+
+
+def parse_minutes(text: str) -> Range:
+    """Read minutes from UTC midnight, at which batches start: ``195`` or a range ``0..120``.
+
+    Raises:
+        UsageError: it is neither, lies outside the day, or the range runs backwards.
+    """
+
+    def number(word: str) -> int | None:
+        if not (word.isascii() and word.isdigit() and len(word) <= 4):
+            return None
+        value = int(word)
+        return value if value < DAY_MINUTES else None
+
+    return _parse_range(text, "minutes", number, _MINUTES)
+
+
+def parse_instant(value: str | datetime, tz: str = "UTC") -> datetime:
+    """Read an ISO 8601 instant, in UTC; without an offset it is the time on the clocks of `tz`.
+
+    Raises:
+        UsageError: it is not an instant, or those clocks show that time twice or never.
+    """
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(UTC) if moment.tzinfo else _in_zone(moment, tz)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{value!r} is not an instant: {_INSTANT}") from None
+
+
+def check_zone(tz: str) -> None:
+    """Check that there is such a time zone.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    try:
+        known = bool(tz.strip())
+        pl.Series([_EPOCH.replace(tzinfo=None)]).dt.replace_time_zone(tz)
+    except pl.exceptions.PolarsError:
+        known = False
+    if not known:
+        raise UsageError(
+            f"{tz!r} is not a time zone: write a name such as UTC or America/Mexico_City"
+        )
+
+
+def _in_zone(moment: datetime, tz: str) -> datetime:
+    # polars brings its own time-zone database; Python's depends on the system or on tzdata,
+    # so no datetime with a zone may leave polars: the instant comes back as a number.
+    check_zone(tz)
+    local = pl.Series([moment], dtype=pl.Datetime("us"))
+    try:
+        instant = local.dt.replace_time_zone(tz, ambiguous="raise", non_existent="raise")
+    except pl.exceptions.PolarsError as error:
+        how_often = "comes twice" if "ambiguous" in str(error) else "never comes"
+        raise UsageError(
+            f"{moment.isoformat()} {how_often} on the clocks of {tz}: write its offset after it, "
+            "such as -06:00",
+        ) from None
+    return _EPOCH + timedelta(microseconds=int(instant.dt.epoch("us").item()))
+
+
+def _parse_range(text: str, what: str, number: Callable[[str], int | None], accepted: str) -> Range:
+    words = [word.strip().lower() for word in text.split("..", 1)]
+    numbers = [number(word) for word in words]
+    if not any(words) or any(
+        word and value is None for word, value in zip(words, numbers, strict=True)
+    ):
+        raise UsageError(f"{what} {text!r} is not known: {accepted}")
+    first, last = numbers[0], numbers[-1]
+    if first is not None and last is not None and first > last:
+        raise UsageError(f"{what} {text!r} runs backwards: the first must come first")
+    return Range(first, last)

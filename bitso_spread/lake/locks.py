@@ -1,0 +1,88 @@
+"""One writer per book of a table, by a lock that the system frees when its process dies.
+
+A process number would mean nothing across containers; a lock file without a lock means
+nothing either, so the files stay where they are.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from bitso_spread.errors import LakeBusyError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class BookLocks:
+    """The locks that this process holds on books of one table."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release(list(self._held))
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The books whose lock is held."""
+        return frozenset(self._held)
+
+    def acquire(self, books: Iterable[str]) -> None:
+        """Take the locks of all these books, or of none.
+
+        Raises:
+            LakeBusyError: another process holds one of them.
+        """
+        taken: list[str] = []
+        for book in books:
+            if book in self._held:
+                continue
+            if not self.try_acquire(book):
+                self.release(taken)
+                raise LakeBusyError(
+                    f"another collector records {book} in this lake: stop it, "
+                    "choose other books, or give --lake another folder"
+                )
+            taken.append(book)
+
+    def try_acquire(self, book: str) -> bool:
+        """Take the lock of one book; False if another process, or this one, holds it."""
+        if book in self._held:
+            return False
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = (self._folder / f"{book}.lock").open("ab")
+        try:
+            _lock(file)
+        except OSError:
+            file.close()
+            return False
+        self._held[book] = file
+        return True
+
+    def release(self, books: Iterable[str]) -> None:
+        """Give locks back."""
+        for book in books:
+            self._held.pop(book).close()

@@ -1,0 +1,296 @@
+"""What stands beside the table: the journal, the files written, marks, outages, identity.
+
+All of it is in one SQLite file for each table, in write-ahead mode with full syncs, so that
+what is committed survives a crash, and several processes may record into one lake. Who may
+write which book is decided by `bitso_spread.lake.locks`; data files are the writer's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bitso_spread.errors import LakeError, LakeIdentityError
+from bitso_spread.model import Sample, State
+
+_VERSION = 1
+# Another collector's transaction takes milliseconds; a disk whose sync takes seconds, that long.
+_BUSY_S = 30.0
+
+_SCHEMA = """
+CREATE TABLE identity (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL
+) STRICT;
+CREATE TABLE batch (
+    book TEXT NOT NULL, first_tick INTEGER NOT NULL, environment TEXT NOT NULL,
+    format TEXT NOT NULL, columns TEXT NOT NULL, interval INTEGER NOT NULL,
+    PRIMARY KEY (book, first_tick)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sample (
+    book TEXT NOT NULL, tick INTEGER NOT NULL, batch INTEGER NOT NULL,
+    bid REAL, ask REAL, spread REAL, state TEXT NOT NULL,
+    PRIMARY KEY (book, tick)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE file (
+    path TEXT PRIMARY KEY, book TEXT NOT NULL,
+    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, rows INTEGER NOT NULL,
+    interval INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    written_at TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE mark (
+    book TEXT PRIMARY KEY, tick INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outage (
+    book TEXT NOT NULL, cause TEXT NOT NULL,
+    first_tick INTEGER NOT NULL, last_tick INTEGER,
+    PRIMARY KEY (book, first_tick)
+) STRICT, WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a table holds; nothing else is ever mixed into it."""
+
+    environment: str
+    hosts: str
+    format: str
+    columns: str
+    interval: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A run of ticks of one book that becomes one file."""
+
+    book: str
+    first_tick: int
+    environment: str
+    format: str
+    columns: str
+    interval: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A data file of the table, as it was when it was written."""
+
+    path: str
+    """Relative to the table, with forward slashes."""
+    book: str
+    first_tick: int
+    last_tick: int
+    rows: int
+    interval: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A span of ticks of which nothing is known of a book, and why."""
+
+    book: str
+    cause: str
+    first_tick: int
+    last_tick: int | None
+    """None while it lasts."""
+
+
+class LakeState:
+    """A connection to what stands beside a table; for one thread at a time.
+
+    Its methods let `sqlite3.Error` through where the disk is full or refuses: whoever writes
+    keeps what it could not write, and tries again.
+
+    Raises:
+        LakeError: the file cannot be opened, or a newer version of this package made it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise LakeError(f"cannot keep a journal in {path}: {error}") from error
+        try:
+            self._prepare(path)
+        except (OSError, sqlite3.Error) as error:
+            self._db.close()
+            raise LakeError(f"cannot keep a journal in {path}: {error}") from error
+        except LakeError:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def _prepare(self, path: Path) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # A commit returns when it is on the disk: rows are durable within their second.
+        self._db.execute("PRAGMA synchronous = FULL")
+        with self._transaction():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            elif version != _VERSION:
+                raise LakeError(
+                    f"{path} was made by a newer bitso-spread (journal version {version}, "
+                    f"this one reads {_VERSION}): upgrade, or move it aside"
+                )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            # A full disk may have rolled back already.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def claim(self, identity: Identity) -> None:
+        """Write down what the table holds, or check that it holds just that.
+
+        A table without a row yet may still become anything.
+
+        Raises:
+            LakeIdentityError: it holds something else; the message says what.
+        """
+        wanted = {name: str(value) for name, value in asdict(identity).items()}
+        with self._transaction():
+            held = dict(self._db.execute("SELECT name, value FROM identity"))
+            if not self._db.execute("SELECT 1 FROM mark").fetchone():
+                self._db.execute("DELETE FROM identity")
+                self._db.executemany("INSERT INTO identity VALUES (?, ?)", wanted.items())
+                return
+        differing = [name for name, value in wanted.items() if held.get(name) != value]
+        if differing:
+            holds = ", ".join(f"{name} {held.get(name)}" for name in differing)
+            asked = ", ".join(f"{name} {wanted[name]}" for name in differing)
+            raise LakeIdentityError(
+                f"this table holds {holds}, and {asked} was asked for: they never mix; "
+                "give --lake another folder, or --table another name"
+            )
+
+    def marks(self) -> dict[str, int]:
+        """Give the last tick ever recorded of each book: nothing at or below it is again."""
+        return dict(self._db.execute("SELECT book, tick FROM mark"))
+
+    def record(self, rows: Iterable[tuple[Batch, Sample]], outages: Iterable[Outage] = ()) -> None:
+        """Commit rows, the marks that they raise, and outages that began or ended, at once."""
+        pairs = list(rows)
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [astuple(batch) for batch in {batch for batch, _ in pairs}],
+            )
+            # Where a commit failed after it had reached the disk, the rows come a second time.
+            self._db.executemany(
+                "INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [
+                    (row.book, row.tick, batch.first_tick, row.bid, row.ask, row.spread, row.state)
+                    for batch, row in pairs
+                ],
+            )
+            self._db.executemany(
+                "INSERT INTO mark VALUES (?, ?) "
+                "ON CONFLICT (book) DO UPDATE SET tick = max(tick, excluded.tick)",
+                [(row.book, row.tick) for _, row in pairs],
+            )
+            self._db.executemany(
+                "INSERT INTO outage VALUES (?, ?, ?, ?) ON CONFLICT (book, first_tick) "
+                "DO UPDATE SET cause = excluded.cause, last_tick = excluded.last_tick",
+                [astuple(outage) for outage in outages],
+            )
+
+    def batches(self) -> list[Batch]:
+        """Give the batches whose rows are in the journal and not yet in the table."""
+        found = self._db.execute("SELECT * FROM batch ORDER BY first_tick, book")
+        return [Batch(*row) for row in found]
+
+    def rows(self, batch: Batch) -> list[Sample]:
+        """Give the rows of a batch that are in the journal, in order."""
+        found = self._db.execute(
+            "SELECT tick, book, bid, ask, spread, state FROM sample "
+            "WHERE book = ? AND batch = ? ORDER BY tick",
+            (batch.book, batch.first_tick),
+        )
+        return [Sample(*row[:5], State(row[5])) for row in found]
+
+    def staged(self, batch: Batch) -> list[WrittenFile]:
+        """Give the files that were about to become this batch's when a crash came."""
+        found = self._db.execute(
+            "SELECT path, book, first_tick, last_tick, rows, interval, bytes, sha256 "
+            "FROM file WHERE book = ? AND first_tick = ? AND written_at IS NULL",
+            (batch.book, batch.first_tick),
+        )
+        return [WrittenFile(*row) for row in found]
+
+    def stage(self, file: WrittenFile) -> None:
+        """Note what is about to be moved into the table, so that a crash cannot double it."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", astuple(file)
+            )
+
+    def finish(self, batch: Batch, file: WrittenFile | None) -> None:
+        """Note that a batch is in the table, and drop its rows from the journal."""
+        key = (batch.book, batch.first_tick)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._transaction():
+            if file is not None:
+                self._db.execute("UPDATE file SET written_at = ? WHERE path = ?", (now, file.path))
+            self._db.execute(
+                "DELETE FROM file WHERE book = ? AND first_tick = ? AND written_at IS NULL", key
+            )
+            self._db.execute("DELETE FROM sample WHERE book = ? AND batch = ?", key)
+            self._db.execute("DELETE FROM batch WHERE book = ? AND first_tick = ?", key)
+
+    def files(self) -> list[WrittenFile]:
+        """Give the files that are in the table, with their checksums, oldest first."""
+        found = self._db.execute(
+            "SELECT path, book, first_tick, last_tick, rows, interval, bytes, sha256 "
+            "FROM file WHERE written_at IS NOT NULL ORDER BY first_tick, book"
+        )
+        return [WrittenFile(*row) for row in found]
+
+    def outages(self) -> list[Outage]:
+        """Give the spans of which nothing was known, with their causes, oldest first."""
+        found = self._db.execute(
+            "SELECT book, cause, first_tick, last_tick FROM outage ORDER BY first_tick, book"
+        )
+        return [Outage(*row) for row in found]
+
+    def end_outages(self, book: str) -> None:
+        """End the outages that a crash left open, at the last tick that was recorded."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE outage SET last_tick = (SELECT tick FROM mark WHERE mark.book = ?1) "
+                "WHERE book = ?1 AND last_tick IS NULL",
+                (book,),
+            )

@@ -1,0 +1,121 @@
+"""A table that is about to be written: its locks, its identity, and what a crash left of it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bitso_spread.errors import LakeError, UsageError
+from bitso_spread.lake import layout
+from bitso_spread.lake.locks import BookLocks
+from bitso_spread.lake.state import Batch, Identity, LakeState
+from bitso_spread.lake.writer import BatchWriter
+
+log = logging.getLogger("bitso_spread.lake")
+
+OnFile = Callable[[Path, Batch, int], None]
+"""Called with a finished file's absolute path, its batch and its number of rows."""
+
+
+class Table:
+    """Holds the locks on the books that this process writes, until it is closed.
+
+    Raises:
+        UsageError: readers would not find a table of this name.
+        LakeError: the lake cannot be written.
+    """
+
+    def __init__(self, folder: Path, name: str = layout.TABLE) -> None:
+        if not layout.is_table_name(name):
+            raise UsageError(f"{name!r} cannot be a table: use letters, digits, - and _")
+        self.lake = layout.locate(folder, name)
+        self.name = name
+        self._state = LakeState(layout.state_file(self.lake, name))
+        self._locks = BookLocks(layout.locks_folder(self.lake, name))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give all locks back."""
+        self._locks.release(self._locks.held)
+        self._state.close()
+
+    @property
+    def books(self) -> frozenset[str]:
+        """The books that this process may write."""
+        return self._locks.held
+
+    def lock(self, books: Iterable[str]) -> None:
+        """Take the locks of these books, all or none.
+
+        Raises:
+            LakeBusyError: another process holds one of them.
+        """
+        self._locks.acquire(books)
+
+    def unlock(self, books: Iterable[str]) -> None:
+        """Give the locks of these books back."""
+        self._locks.release(books)
+
+    def claim(self, identity: Identity) -> None:
+        """Write down what the table holds, or check that it holds just that.
+
+        Raises:
+            LakeIdentityError: it holds something else.
+            LakeError: the disk refuses.
+        """
+        try:
+            self._state.claim(identity)
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+
+    def marks(self) -> dict[str, int]:
+        """Give the last tick ever recorded of each book."""
+        return self._state.marks()
+
+    def recover(self, on_file: OnFile) -> None:
+        """Turn into files what a crash left in the journal of books that nobody writes now.
+
+        A batch keeps the format and columns that it was recorded for.
+
+        Raises:
+            LakeError: the disk refuses; the rows stay in the journal.
+        """
+        mine = self._locks.held
+        batches = self._state.batches()
+        for book in sorted({batch.book for batch in batches}):
+            # A neighbour that is alive holds its lock, and writes its rows itself.
+            if book not in mine and not self._locks.try_acquire(book):
+                continue
+            try:
+                self._recover(book, on_file)
+            except (OSError, sqlite3.Error) as error:
+                raise self._refused(error) from error
+            finally:
+                if book not in mine:
+                    self._locks.release([book])
+
+    def _recover(self, book: str, on_file: OnFile) -> None:
+        writer = BatchWriter(self.lake, self.name, self._state)
+        # Listed again under the lock: a neighbour may have finished meanwhile.
+        for batch in self._state.batches():
+            if batch.book == book and (written := writer.write(batch)) is not None:
+                log.warning("recovered %d rows of %s that a stop had left", written.rows, book)
+                on_file(written.path, batch, written.rows)
+        self._state.end_outages(book)
+
+    def _refused(self, error: Exception) -> LakeError:
+        return LakeError(f"cannot write into {self.lake}: {error}")

@@ -1,0 +1,93 @@
+"""A thread that does what it is handed, in order, and again until the disk takes it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from bitso_spread.clock import monotonic
+
+log = logging.getLogger("bitso_spread.lake")
+
+RETRY_S = 1.0
+# What goes on failing is said again once a minute.
+SAY_AGAIN_S = 60.0
+
+Item = TypeVar("Item")
+
+
+class Worker(Generic[Item]):
+    """Hands `work` the items that are waiting, until it has taken them off the list.
+
+    `work` removes from its list what it has done. If it raises `OSError` or `sqlite3.Error`,
+    the rest stays in memory and is tried again each second.
+    """
+
+    def __init__(self, name: str, work: Callable[[list[Item]], None], failing: str) -> None:
+        self._work = work
+        self._failing = failing
+        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._left: list[Item] = []
+        self._deadline: float | None = None
+        self._said: float | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def put(self, item: Item) -> None:
+        """Hand over an item; returns at once."""
+        self._queue.put(item)
+
+    @property
+    def left(self) -> list[Item]:
+        """The items that were tried and are not done."""
+        return list(self._left)
+
+    def finish(self, give_up_s: float) -> list[Item]:
+        """Do what was handed over, end the thread, and give what could not be done in time."""
+        self._deadline = monotonic() + give_up_s
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+        return self.left
+
+    def _run(self) -> None:
+        more = True
+        while more or self._left:
+            more = more and self._collect()
+            if self._left and not self._try():
+                if self._deadline is not None and monotonic() > self._deadline:
+                    return
+                time.sleep(RETRY_S)
+
+    def _collect(self) -> bool:
+        """Take what is waiting, and wait if there is nothing to do; False at the end."""
+        try:
+            while (item := self._queue.get(block=not self._left)) is not None:
+                self._left.append(item)
+                if self._queue.empty():
+                    return True
+        except queue.Empty:
+            return True
+        return False
+
+    def _try(self) -> bool:
+        try:
+            self._work(self._left)
+        except (OSError, sqlite3.Error) as error:
+            now = monotonic()
+            if self._said is None or now - self._said >= SAY_AGAIN_S:
+                log.error("%s: %s (%d waiting)", self._failing, error, len(self._left))  # noqa: TRY400  (one line, no traceback)
+                self._said = now
+            return False
+        if self._said is not None:
+            log.warning("the disk takes data again: what was waiting is written")
+            self._said = None
+        return True

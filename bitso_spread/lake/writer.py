@@ -1,0 +1,180 @@
+"""A batch of rows becomes one file in one partition, whole or not at all.
+
+The bytes are made in memory, written beside the table, synced, noted in the journal, linked
+into the partition under a name that nothing else has, and the folders are synced. A crash
+between any two of these steps leaves the table without the file or with it, never twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import polars as pl
+
+from bitso_spread.lake import layout
+from bitso_spread.lake.layout import Partition
+from bitso_spread.lake.state import Batch, LakeState, WrittenFile
+from bitso_spread.model import Sample
+
+FIVE = "five"
+"""The columns orderbook_timestamp, book, bid, ask, spread."""
+
+_TIME = pl.Datetime("us", "UTC")
+# polars writes a timestamp as .000000+0000 if not told how.
+_TIME_TEXT = "%Y-%m-%dT%H:%M:%S+00:00"
+
+
+def frame_of(rows: Iterable[Sample]) -> pl.DataFrame:
+    """Make the five columns of rows; what is not known is null."""
+    data = [(row.tick * 1_000_000, row.book, row.bid, row.ask, row.spread) for row in rows]
+    schema = {
+        "orderbook_timestamp": pl.Int64,
+        "book": pl.String,
+        "bid": pl.Float64,
+        "ask": pl.Float64,
+        "spread": pl.Float64,
+    }
+    frame = pl.DataFrame(data, schema=schema, orient="row")
+    return frame.with_columns(pl.col("orderbook_timestamp").cast(_TIME))
+
+
+def encode(rows: Iterable[Sample], file_format: str) -> bytes:
+    """Give the bytes of a CSV file with a header, or of a Parquet file (zstd)."""
+    frame = frame_of(rows)
+    buffer = io.BytesIO()
+    if file_format == "parquet":
+        frame.write_parquet(buffer, compression="zstd")
+    else:
+        text = pl.col("orderbook_timestamp").dt.strftime(_TIME_TEXT)
+        frame.with_columns(text).write_csv(buffer)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is in the table."""
+
+    path: Path
+    """Absolute, if the lake's own path is."""
+    rows: int
+
+
+class BatchWriter:
+    """Writes batches of the journal into one table."""
+
+    def __init__(self, lake: Path, table: str, state: LakeState) -> None:
+        self._table = lake / table
+        self._staging = layout.staging_folder(lake, table)
+        self._state = state
+
+    def write(self, batch: Batch) -> Written | None:
+        """Write the rows that the journal has of a batch, and drop them there.
+
+        Gives None if there were no rows.
+
+        Raises:
+            OSError, sqlite3.Error: the disk is full or refuses; the rows are still in the
+                journal, and writing the batch again is safe.
+        """
+        rows = self._state.rows(batch)
+        if not rows:
+            self._state.finish(batch, None)
+            return None
+        name = layout.file_name(batch.environment, batch.book, batch.first_tick, batch.format)
+        staged = self._staging / name
+        file = self._already_there(batch)
+        if file is None:
+            data = encode(rows, batch.format)
+            folder = self._table / Partition.of(batch.book, batch.first_tick).path
+            _write_synced(staged, data)
+            file = self._place(batch, rows, data, folder, staged)
+        with suppress(FileNotFoundError):
+            staged.unlink()
+        self._state.finish(batch, file)
+        return Written(self._table / file.path, file.rows)
+
+    def _already_there(self, batch: Batch) -> WrittenFile | None:
+        """Find the file that a crash let into the table, but not out of the journal."""
+        for file in self._state.staged(batch):
+            with suppress(FileNotFoundError):
+                data = (self._table / file.path).read_bytes()
+                if hashlib.sha256(data).hexdigest() == file.sha256:
+                    _sync_folders(self._table / file.path, self._table)
+                    return file
+        return None
+
+    def _place(
+        self, batch: Batch, rows: list[Sample], data: bytes, folder: Path, staged: Path
+    ) -> WrittenFile:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            name = staged.name if number == 1 else layout.numbered(staged.name, number)
+            path = folder / name
+            file = WrittenFile(
+                path=path.relative_to(self._table).as_posix(),
+                book=batch.book,
+                first_tick=rows[0].tick,
+                last_tick=rows[-1].tick,
+                rows=len(rows),
+                interval=batch.interval,
+                bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+            )
+            if not path.exists():
+                self._state.stage(file)
+                if _move_in(staged, path):
+                    break
+            if path.read_bytes() == data:
+                # The very same file: it is left as it is.
+                self._state.stage(file)
+                break
+        _sync_folders(path, self._table)
+        return file
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move_in(staged: Path, path: Path) -> bool:
+    """Move a file to a name that is free; False if it was taken meanwhile.
+
+    A link, unlike a rename, never replaces what is there. Where the filesystem has no links,
+    a rename after a look must do; the book's lock keeps other collectors out.
+    """
+    try:
+        path.hardlink_to(staged)
+    except FileExistsError:
+        return False
+    except OSError:
+        if path.exists():
+            return False
+        staged.rename(path)
+    return True
+
+
+def _sync_folders(path: Path, table: Path) -> None:
+    """Sync the folders from a file's up to the table's own, so that its name survives a crash."""
+    if os.name == "nt":
+        return  # Windows has no way to sync a folder
+    folder = path.parent
+    while True:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if folder == table.parent:
+            return
+        folder = folder.parent
