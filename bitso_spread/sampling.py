@@ -144,9 +144,7 @@ class Sampler:
             waited = known_since is not None and at - known_since >= OTHERS_S
             if time % self.interval == 0 and (waited or not unknown):
                 for book in unknown:
-                    log.warning(
-                        "recording starts without %s: %s", book, self._source.trouble(book)
-                    )
+                    log.warning("recording starts without %s: %s", book, self._source.trouble(book))
                 return time
             time = int(self._clock.wall()) + 1
         return None

@@ -15,8 +15,9 @@ def main() -> None:
     """
     import typer
 
-    from bitso_spread.cli.app import app, settings
+    from bitso_spread.cli.app import app, load_commands, settings
 
+    load_commands()
     try:
         app(prog_name="bitso-spread")
     except BrokenPipeError:
@@ -39,4 +40,4 @@ def _silence_stdout() -> None:
     # again when the interpreter flushes at exit.
     with suppress(OSError):
         sys.stdout.close()
-    sys.stdout = None  # type: ignore[assignment]
+    sys.stdout = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -56,11 +57,16 @@ def root(
         typer.Option("--debug", help="Show the traceback of an error instead of one line."),
     ] = False,
 ) -> None:
-    r"""Record the bid-ask spread of Bitso's order books, one sample a second.
+    """Record the bid-ask spread of Bitso's order books, one sample a second.
 
-    \b
-    A look without a network:  bitso-spread collect -e sim --batch-size 10 --duration 30s
+    A look without a network:  bitso-spread collect -e sim --duration 30s
     The books now:             bitso-spread snapshot
     What was recorded:         bitso-spread query --date today --book btc_mxn
     """
     settings.debug = debug
+
+
+def load_commands() -> None:
+    """Add the subcommands, in the order in which --help shows them."""
+    for command in ("collect", "snapshot", "books", "query", "sim"):
+        import_module(f"bitso_spread.cli.{command}")

@@ -131,6 +131,8 @@ class RestSide:
         try:
             snapshot = self._rest.order_book(book)
         except BitsoError as error:
+            if error.is_passing:
+                raise
             # Bitso's own no will be the same a second later.
             self._not_before(book, sent + self._rules.refresh_after_s)
             self._failed((book,), error)
@@ -144,6 +146,8 @@ class RestSide:
         try:
             tickers = {ticker.book: ticker for ticker in self._rest.tickers()}
         except BitsoError as error:
+            if error.is_passing:
+                raise
             # The book is documented as required: be ready for the day that it is.
             log.warning("no ticker of all books: %s; asking for one book at a time", error)
             self._tickers = False

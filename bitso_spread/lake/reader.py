@@ -49,8 +49,8 @@ class Lake:
         self.root = layout.locate(Path(path), table)
         """Absolute; the table is a folder in it."""
         self._folder = self.root / table
-        # A collector makes its own folder at once, and the table with its first batch.
-        if not (self._folder.is_dir() or layout.state_folder(self.root).is_dir()):
+        # A collector makes its journal at once, and the table with its first batch.
+        if not (self._folder.is_dir() or layout.state_file(self.root, table).is_file()):
             raise LakeError(
                 f"there is no lake at {self.root}: it has no folder {table}; name the right one "
                 "with --lake, or make one with bitso-spread collect",

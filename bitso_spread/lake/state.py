@@ -240,7 +240,10 @@ class LakeState:
             "WHERE book = ? AND batch = ? ORDER BY tick",
             (batch.book, batch.first_tick),
         )
-        return [Sample(*row[:5], State(row[5])) for row in found]
+        return [
+            Sample(tick, book, bid, ask, percent, State(state))
+            for tick, book, bid, ask, percent, state in found
+        ]
 
     def staged(self, batch: Batch) -> list[WrittenFile]:
         """Give the files that were about to become this batch's when a crash came."""

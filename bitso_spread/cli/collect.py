@@ -1,0 +1,216 @@
+"""``bitso-spread collect``: the recorder."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bitso_spread.cli.app import RECORD, app, settings
+from bitso_spread.cli.options import (
+    DEFAULT_BOOKS,
+    BookOption,
+    EnvironmentOption,
+    LakeOption,
+    RestUrlOption,
+    TableOption,
+    WsUrlOption,
+)
+from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
+from bitso_spread.lake import layout
+from bitso_spread.model import State
+
+if TYPE_CHECKING:
+    from bitso_spread.collector import Collector, Plan
+    from bitso_spread.exchange.environment import Environment
+
+_SIMULATED_LAKE = Path("sim-lake")
+
+
+@app.command("collect", rich_help_panel=RECORD)
+def collect(
+    book: BookOption = None,
+    environment: EnvironmentOption = "production",
+    rest_url: RestUrlOption = None,
+    ws_url: WsUrlOption = None,
+    lake: LakeOption = None,
+    table: TableOption = layout.TABLE,
+    format: Annotated[  # noqa: A002  (its environment variable is named after it)
+        str, typer.Option("--format", metavar="FORMAT", help="Of the files: csv or parquet.")
+    ] = "csv",
+    interval: Annotated[
+        int, typer.Option(metavar="SECONDS", help="Between ticks; must divide a day.")
+    ] = 1,
+    batch_size: Annotated[
+        int, typer.Option(metavar="N", help="Ticks in a batch, which becomes one file.")
+    ] = 600,
+    batches: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default="no end", help="Stop after N batches of each book."),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(metavar="D", show_default="no end", help="Stop after 90s, 10m or 1h."),
+    ] = None,
+    align: Annotated[
+        bool,
+        typer.Option("--align", help="Start batches on multiples of their length from midnight."),
+    ] = False,
+    refresh_after: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="A book quiet for so long is asked for by REST."),
+    ] = 60,
+    max_wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long the first data may take.")
+    ] = 60,
+    max_stale: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="How long a last word stands without a live link."),
+    ] = 3,
+) -> None:
+    """Record the spread of books, one sample a second, into a lake.
+
+    Runs until Ctrl-C or SIGTERM, or until --batches or --duration is over;
+    all rows so far are loaded into the lake then. What a crash leaves
+    behind, the next start loads.
+
+    Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
+    """
+    folder = layout.locate(_folder(lake, environment), table)
+    typer.echo(folder, err=True)
+    from bitso_spread.cli.exchange import open_environment
+    from bitso_spread.cli.progress import start_logging
+    from bitso_spread.collector import Plan
+
+    start_logging(debug=settings.debug)
+    plan = Plan(
+        books=book or DEFAULT_BOOKS,
+        lake=folder,
+        table=table,
+        format=format,
+        interval=interval,
+        batch_size=batch_size,
+        ticks=_ticks(batches, duration, batch_size, interval),
+        align=align,
+        refresh_after_s=refresh_after,
+        max_wait_s=max_wait,
+        max_stale_s=max_stale,
+    )
+    with open_environment(environment, rest_url, ws_url) as exchange:
+        _run(exchange, plan)
+
+
+def _folder(lake: Path | None, environment: str) -> Path:
+    if lake is not None:
+        return lake
+    return _SIMULATED_LAKE if environment == layout.SIMULATED else Path()
+
+
+def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:
+    from bitso_spread.cli.durations import parse_duration
+
+    if batches is not None and batches < 1:
+        raise UsageError("--batches must be above 0")
+    limits = [] if batches is None else [batches * batch_size]
+    if duration is not None:
+        limits.append(math.ceil(parse_duration(duration) / max(interval, 1)))
+    return min(limits, default=None)
+
+
+def _run(exchange: Environment, plan: Plan) -> None:
+    from bitso_spread.cli.progress import Board, Lines
+    from bitso_spread.collector import Collector
+
+    view = Board() if sys.stderr.isatty() else Lines(paths=not sys.stdout.isatty())
+    collector = Collector(
+        exchange,
+        plan,
+        on_tick=lambda tick: view.on_tick(tick, collector),
+        on_file=view.on_file,
+    )
+    try:
+        with _signals(collector.stop), view.shown(collector):
+            collector.run()
+    except ExchangeError as error:
+        if exchange.is_simulated:
+            raise
+        raise ExchangeError(
+            f"{error}; for a look without a network: "
+            "bitso-spread collect --environment sim --lake sim-lake"
+        ) from error
+    _report(collector, exchange)
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """End in order on the first signal; a second one ends at once, and loses no row either."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [signal.Signals[name] for name in names]
+
+    def handle(number: int, _: FrameType | None) -> None:
+        stop()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(collector: Collector, exchange: Environment) -> None:
+    """Say how many rows are where, how well it went, and what to type next."""
+    summary, plan = collector.summary, collector.plan
+    mark = "SIMULATED " if exchange.is_simulated else ""
+    for book, states in sorted(summary.states.items()):
+        unknown, missed = states[State.UNKNOWN], states[State.MISSED]
+        typer.echo(
+            f"{book}: {states.total()} {mark}rows, {states.total() - unknown - missed} known, "
+            f"{unknown} unknown, {missed} missed",
+            err=True,
+        )
+    if not summary.states:
+        typer.echo("stopped before the first tick: nothing was recorded", err=True)
+    late = summary.lateness
+    if late.max_s:
+        figures = [late.percentile(50), late.percentile(99), late.max_s]
+        p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
+        typer.echo(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}", err=True)
+    for folder, count in sorted(_folders(summary.files).items()):
+        typer.echo(f"{count} files under {folder}", err=True)
+    if summary.left.rows or summary.left.batches:
+        raise BitsoSpreadError(
+            f"the disk refused to the end: {summary.left.rows} rows are lost, and "
+            f"{summary.left.batches} batches wait in the journal for the next collection"
+        )
+    if summary.files:
+        book = min(summary.states) if summary.states else DEFAULT_BOOKS[0]
+        lake = shlex.quote(str(plan.lake))
+        table = "" if plan.table == layout.TABLE else f" --table {shlex.quote(plan.table)}"
+        typer.echo(
+            f"next: {_program()} query --lake {lake}{table} --date today --book {book}", err=True
+        )
+
+
+def _folders(files: list[Path]) -> dict[Path, int]:
+    """Count files by the folder of their book and date."""
+    counts: dict[Path, int] = {}
+    for path in files:
+        folder = path.parent.parent
+        counts[folder] = counts.get(folder, 0) + 1
+    return counts
+
+
+def _program() -> str:
+    """Give what the person typed to start this program."""
+    program = sys.argv[0]
+    return "python -m bitso_spread" if program.endswith("__main__.py") else shlex.quote(program)

@@ -1,0 +1,142 @@
+"""What `snapshot` and `books` share: choosing books, and showing few rows, in three formats.
+
+Frames of a lake, which may be long, are bitso_spread.cli.render's job.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bitso_spread.errors import UnknownBookError, UsageError
+from bitso_spread.model import parse_books, resolve_book
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bitso_spread.exchange.environment import Environment
+
+ALL = "all"
+
+Value = str | Decimal | float | int | None
+Row = Mapping[str, Value]
+
+
+class Format(StrEnum):
+    """How rows are shown."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        show_default="table on a terminal, csv in a pipe",
+        help="How to show the rows.",
+    ),
+]
+
+
+def chosen_format(given: Format | None) -> Format:
+    """Give the format: as asked for, else a table for a person and CSV for a program."""
+    return given or (Format.TABLE if sys.stdout.isatty() else Format.CSV)
+
+
+class Wanted:
+    """The books that were asked for, read once before anything is sent."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Read names, or ``all``.
+
+        Raises:
+            UsageError: one of the names cannot be a book's, or there is none.
+        """
+        parts = [part.strip() for text in texts for part in text.split(",")]
+        self.every = any(part.lower() == ALL for part in parts)
+        self.names = parse_books(part for part in parts if part.lower() != ALL)
+        if not self.every and not self.names:
+            raise UsageError("no book is named: use --book btc_mxn, or --book all")
+
+    def among(self, available: Collection[str]) -> tuple[list[str], list[UnknownBookError]]:
+        """Give the canonical names of those that there are, and what to say of the others."""
+        books = sorted(available) if self.every else []
+        unknown = []
+        for name in self.names:
+            try:
+                books.append(resolve_book(name, available))
+            except UnknownBookError as error:
+                unknown.append(error)
+        return list(dict.fromkeys(books)), unknown
+
+
+def say(message: object) -> None:
+    """Tell the person one line, on stderr."""
+    typer.echo(f"bitso-spread: {' '.join(str(message).split())}", err=True)
+
+
+def say_unknown(error: UnknownBookError) -> None:
+    """Tell that a book does not exist, and how to find those that do."""
+    say(f"{error} (bitso-spread books lists them)")
+
+
+def plain(value: Decimal) -> str:
+    """Write a decimal without an exponent and without zeros at its end."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def aligned(values: Sequence[Decimal]) -> list[str]:
+    """Write decimals with as many places each as the longest needs, so that points line up."""
+    places = max((len(plain(value).partition(".")[2]) for value in values), default=0)
+    return [f"{value:.{places}f}" for value in values]
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write rows to stdout with a header; what is not known is empty."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(_csv_value(row[column]) for column in columns)
+
+
+def write_json(rows: Iterable[Row]) -> None:
+    """Write rows to stdout as one array of objects; what is not known is null."""
+    json.dump([dict(row) for row in rows], sys.stdout, default=float, indent=2)
+    sys.stdout.write("\n")
+
+
+def new_table(environment: Environment, title: str = "") -> Table:
+    """Begin a table whose title says where the rows come from, unless that is production."""
+    from rich import box
+    from rich.table import Table
+
+    from bitso_spread.exchange.environment import PRODUCTION
+
+    if environment.is_simulated:
+        title = f"{title} SIMULATED".strip()
+    elif environment.name != PRODUCTION.name:
+        title = f"{title} ({environment.name})".strip()
+    return Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def print_tables(tables: Iterable[Table]) -> None:
+    """Write tables to stdout."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, markup=False, highlight=False)
+    for table in tables:
+        console.print(table)
+
+
+def _csv_value(value: Value) -> Value:
+    return plain(value) if isinstance(value, Decimal) else value
