@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bitso_spread.errors import LakeBusyError, UsageError
 from bitso_spread.exchange.book_list import BookList
-from bitso_spread.exchange.client import OrderBookClient
+from bitso_spread.exchange.client import OrderBookClient, feed_url
 from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.standing import Rules
 from bitso_spread.lake.batching import Batcher
@@ -85,6 +85,9 @@ class Collector:
 
     `on_tick` is called after each tick on the calling thread, and must be quick; `on_file` on
     the writer's thread.
+
+    Raises:
+        UsageError: the environment has no WebSocket host, or a name is not a book's.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Collector:
         on_tick: Callable[[Tick], None] = lambda _: None,
         on_file: OnFile = lambda *_: None,
     ) -> None:
+        feed_url(environment)
         self.environment = environment
         self.plan = plan
         self.summary = Summary()

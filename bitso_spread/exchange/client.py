@@ -44,11 +44,7 @@ class OrderBookClient:
         rest: RestClient | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        if environment.ws_url is None:
-            raise UsageError(
-                f"Bitso documents no WebSocket host for {environment.name}: "
-                "give one with --ws-url, or use bitso-spread snapshot, which needs none"
-            )
+        ws_url = feed_url(environment)
         self.environment = environment
         self.rules = rules or Rules()
         self.counts: Counter[str] = Counter()
@@ -57,7 +53,7 @@ class OrderBookClient:
         self._books = tuple(parse_books(books))
         self._stopped = threading.Event()
         self._feed = FeedSide(
-            environment.ws_url,
+            ws_url,
             self._books,
             counts=self.counts,
             clock=clock,
@@ -146,3 +142,17 @@ class OrderBookClient:
 
     def _look_again(self) -> None:
         self._rest.wake()
+
+
+def feed_url(environment: Environment) -> str:
+    """Give the WebSocket URL of an environment.
+
+    Raises:
+        UsageError: none is known; Bitso documents none for stage.
+    """
+    if environment.ws_url is None:
+        raise UsageError(
+            f"Bitso documents no WebSocket host for {environment.name}: "
+            "give one with --ws-url, or use bitso-spread snapshot, which needs none"
+        )
+    return environment.ws_url

@@ -1,65 +1,18 @@
-import csv
-import io
 import json
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
-import bitso_spread.cli.books  # noqa: F401  (importing it makes it a command)
-from bitso_spread.cli import main
-from bitso_spread.sim.market import Depth
 from bitso_spread.sim.server import SimulatedExchange
-from bitso_spread.sim.synthetic import SyntheticMarket
+from tests.cli.support import CrossedMarket, Run, here, rows
 
 HEADER = "book,tick_size,minimum_amount,minimum_value,bid,ask,spread"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-class CrossedMarket(SyntheticMarket):
-    """A market whose usd_mxn has its sides swapped."""
-
-    def depth(self, book: str, now_ms: int) -> Depth:
-        depth = super().depth(book, now_ms)
-        if book == "usd_mxn":
-            return replace(depth, bids=depth.asks, asks=depth.bids)
-        return depth
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bitso-spread", "books", *arguments])
-        monkeypatch.setenv("COLUMNS", "80")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
-
-
-@pytest.fixture
-def exchange() -> Iterator[SimulatedExchange]:
-    with SimulatedExchange() as running:
-        yield running
-
-
-def here(exchange: SimulatedExchange) -> list[str]:
-    return ["-e", "sim", "--rest-url", exchange.rest_url, "--ws-url", exchange.ws_url]
-
-
-def rows(out: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(out)))
 
 
 def test_every_book_is_listed_with_its_limits_and_prices_in_two_requests(
     run: Run,
     exchange: SimulatedExchange,
 ) -> None:
-    status, out, err = run(*here(exchange))
+    status, out, err = run("books", *here(exchange))
     assert status == 0
     assert out.startswith(f"{HEADER}\n")
     found = {row["book"]: row for row in rows(out)}
@@ -72,7 +25,7 @@ def test_every_book_is_listed_with_its_limits_and_prices_in_two_requests(
 
 
 def test_a_choice_of_books_is_listed_alone(run: Run) -> None:
-    status, out, err = run("-e", "sim", "-b", "MXN-BTC,nope_mxn")
+    status, out, err = run("books", "-e", "sim", "-b", "MXN-BTC,nope_mxn")
     assert status == 1
     assert [row["book"] for row in rows(out)] == ["btc_mxn"]
     assert "there is no book nope_mxn" in err
@@ -80,7 +33,7 @@ def test_a_choice_of_books_is_listed_alone(run: Run) -> None:
 
 def test_a_book_without_a_quote_is_listed_without_prices(run: Run) -> None:
     with SimulatedExchange(CrossedMarket()) as exchange:
-        status, out, _ = run(*here(exchange), "-b", "usd_mxn")
+        status, out, _ = run("books", *here(exchange), "-b", "usd_mxn")
     assert status == 0
     (row,) = rows(out)
     assert row["tick_size"] == "0.001"
@@ -89,7 +42,7 @@ def test_a_book_without_a_quote_is_listed_without_prices(run: Run) -> None:
 
 def test_the_books_are_listed_even_if_their_prices_cannot_be_had(run: Run) -> None:
     with SimulatedExchange(requests_per_minute=1) as exchange:
-        status, out, err = run(*here(exchange), "--format", "json")
+        status, out, err = run("books", *here(exchange), "--format", "json")
         assert exchange.counts.throttled == 1
     assert status == 1
     found = {row["book"]: row for row in json.loads(out)}
@@ -99,7 +52,7 @@ def test_the_books_are_listed_even_if_their_prices_cannot_be_had(run: Run) -> No
 
 
 def test_a_table_fits_80_columns_and_says_that_it_is_simulated(run: Run) -> None:
-    _, out, _ = run("-e", "sim", "--format", "table")
+    _, out, _ = run("books", "-e", "sim", "--format", "table")
     lines = out.splitlines()
     assert lines[0].split() == ["SIMULATED"]
     assert max(map(len, lines)) <= 80
@@ -116,6 +69,6 @@ def test_the_environment_variables_serve_it_too(
     monkeypatch.setenv("BITSO_SPREAD_WS_URL", exchange.ws_url)
     monkeypatch.setenv("BITSO_SPREAD_BOOK", "btc_mxn,usd_mxn")
     monkeypatch.setenv("BITSO_SPREAD_BOOKS_FORMAT", "json")
-    status, out, _ = run()
+    status, out, _ = run("books")
     assert status == 0
     assert [row["book"] for row in json.loads(out)] == ["btc_mxn", "usd_mxn"]

@@ -1,61 +1,16 @@
-import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import bitso_spread.cli.snapshot  # noqa: F401  (importing it makes it a command)
-from bitso_spread.cli import main
 from bitso_spread.cli.tables import Format, chosen_format
 from bitso_spread.model import spread
-from bitso_spread.sim.market import Depth
 from bitso_spread.sim.server import SimulatedExchange
-from bitso_spread.sim.synthetic import SyntheticMarket
+from tests.cli.support import CrossedMarket, Run, here, rows
 
 HEADER = "orderbook_timestamp,book,bid,ask,spread,age_ms,state"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-class CrossedMarket(SyntheticMarket):
-    """A market whose usd_mxn has its sides swapped."""
-
-    def depth(self, book: str, now_ms: int) -> Depth:
-        depth = super().depth(book, now_ms)
-        if book == "usd_mxn":
-            return replace(depth, bids=depth.asks, asks=depth.bids)
-        return depth
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bitso-spread", *arguments])
-        monkeypatch.setenv("COLUMNS", "80")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
-
-
-@pytest.fixture
-def exchange() -> Iterator[SimulatedExchange]:
-    with SimulatedExchange() as running:
-        yield running
-
-
-def here(exchange: SimulatedExchange) -> list[str]:
-    return ["-e", "sim", "--rest-url", exchange.rest_url, "--ws-url", exchange.ws_url]
-
-
-def rows(out: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(out)))
 
 
 def test_a_pipe_gets_the_two_books_as_csv(run: Run) -> None:
