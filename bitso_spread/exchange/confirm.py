@@ -16,8 +16,8 @@ from bitso_spread.exchange.standing import FeedView, Link, Rules, Standing
 # One `ticker` request without a book gives the top of every book. Above so many books due at
 # once it is the cheaper question.
 TICKER_ABOVE = 10
-# While REST carries the books each one is due every second or two, which two requests at a
-# time would not leave room for in a budget of 60 a minute that others share.
+# While REST carries the books each one is due every 1.5 s. Two books asked for in turn would be
+# 80 requests a minute, and the limit is 60, so one request has to bring them all.
 TICKER_ABOVE_WHEN_CARRYING = 1
 # A word is good for `max_stale_s` from when it was asked for; the next one is asked for this
 # long before, which leaves room for a slow reply.
@@ -88,5 +88,7 @@ def plan(needs: Iterable[Need], at: float, *, carried: bool, tickers: bool = Tru
     due = tuple(need.book for need in waiting if need.due <= at)
     if not due:
         return Plan(wait_s=waiting[0].due - at if waiting else math.inf)
-    above = TICKER_ABOVE_WHEN_CARRYING if carried else TICKER_ABOVE
-    return Plan(due, ticker=tickers and len(due) > above)
+    # The first of carried books to be due takes the others along, or they would come due one
+    # by one for ever.
+    many = len(waiting) > TICKER_ABOVE_WHEN_CARRYING if carried else len(due) > TICKER_ABOVE
+    return Plan(due, ticker=tickers and many)

@@ -130,7 +130,8 @@ def doubted(words: tuple[Word, ...], at: float, source: str, reason: str) -> Wor
     if not words:
         return Word(at, -math.inf, None, source, doubt=at, reason=reason)
     last = words[-1]
-    return replace(last, received=at, doubt=last.doubt or at, reason=reason)
+    doubt = at if last.doubt is None else last.doubt
+    return replace(last, received=at, doubt=doubt, reason=reason)
 
 
 def latest(words: tuple[Word, ...], at: float) -> Word | None:

@@ -22,9 +22,13 @@ from bitso_spread.errors import ExchangeError
 from bitso_spread.model import Quote
 
 CHANNEL = "orders"
+KEEP_ALIVE = "ka"
+_KNOWN_TYPES = (CHANNEL, KEEP_ALIVE)
 
 # An orders frame has 4.6 KB (40 orders). A thousand times that is no order book.
 MAX_FRAME_BYTES = 4 * 1024 * 1024
+# What `sent` may be, in ms since the epoch: anything else is no time, and would pass for a lag.
+_SENT_MS = range(1, 2**53)
 
 
 class Rejection(StrEnum):
@@ -110,6 +114,7 @@ class _Frame(msgspec.Struct, gc=False):
 
 
 class _Envelope(msgspec.Struct, gc=False):
+    type: Any = None
     book: Any = None
 
 
@@ -139,7 +144,7 @@ def decode(data: bytes) -> Message:
     try:
         frame = _frames.decode(data)
     except msgspec.ValidationError as error:
-        raise RejectedError(Rejection.BAD_SHAPE, str(error), _book_of(data)) from None
+        return _misshapen(data, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RejectedError(Rejection.NOT_JSON, str(error)) from None
     # An ack carries "type":"orders" too, so a payload decides what is data.
@@ -200,7 +205,7 @@ def _orders(frame: _Frame) -> Orders:
         [order.r for order in frame.payload.asks],
     )
     sent = frame.sent
-    return Orders(quote, sent if type(sent) is int else None)
+    return Orders(quote, sent if type(sent) is int and sent in _SENT_MS else None)
 
 
 def _other(frame: _Frame) -> Message:
@@ -209,20 +214,24 @@ def _other(frame: _Frame) -> Message:
         return Refusal(text, frame.book or _named_in(text))
     if frame.action is not None:
         return Ack(frame.action, frame.book, frame.type)
-    if frame.type == "ka":
+    if frame.type == KEEP_ALIVE:
         return KeepAlive()
     return Unknown(frame.type)
 
 
 def _named_in(text: str) -> str | None:
-    # "This book is not supported - nope_usd"
-    _, dash, book = text.rpartition(" - ")
-    return book.strip() or None if dash else None
+    # "This book is not supported - nope_usd"; a refused channel is named in the same way.
+    said, _, name = text.rpartition(" - ")
+    return name.strip() or None if "book" in said else None
 
 
-def _book_of(data: bytes) -> str | None:
+def _misshapen(data: bytes, why: str) -> Message:
+    """Tell a message of a type that nobody asked for, which may look like anything, from junk."""
     try:
-        book = _envelopes.decode(data).book
+        envelope = _envelopes.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return book if isinstance(book, str) else None
+        envelope = _Envelope()
+    if isinstance(envelope.type, str) and envelope.type not in _KNOWN_TYPES:
+        return Unknown(envelope.type)
+    book = envelope.book if isinstance(envelope.book, str) else None
+    raise RejectedError(Rejection.BAD_SHAPE, why, book)

@@ -40,8 +40,8 @@ def in_order(
         early = 0 if given is None else rows.filter(pl.col(TIME) < given).height
         if early:
             _log.warning(
-                "%d rows under %s or after it are earlier than their folders say, so they come "
-                "out of order",
+                "%d of the rows under %s and later batches are earlier than their folders say: "
+                "they come out of order",
                 early,
                 portion[0].path.parent,
             )

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -120,7 +121,9 @@ class SimulatedExchange:
         thread, self._thread = self._thread, None
         if thread is None or self._loop is None or self._stopping is None:
             return
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        # The loop is closed already where a broken market has ended it.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join()
 
     def __enter__(self) -> Self:
@@ -199,7 +202,7 @@ class SimulatedExchange:
             self._feed.keep_alive()
 
     def _submit(self, action: Action) -> None:
-        if self._thread is None or self._loop is None:
+        if self._thread is None or not self._thread.is_alive() or self._loop is None:
             raise BitsoSpreadError("the simulated exchange does not run: start it first")
         act = asyncio.run_coroutine_threadsafe(self._act(action), self._loop)
         act.result(_ACTION_TIMEOUT_S)

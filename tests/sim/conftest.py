@@ -50,13 +50,15 @@ class Listener:
         return True
 
     def is_answered(self, *, timeout: float) -> bool:
-        """Ping, and wait for the pong."""
+        """Ping, and wait for the pong, whatever else is heard meanwhile."""
         self.socket.ping("anybody there?")
-        self.socket.settimeout(timeout)
+        ends = time.monotonic() + timeout
         with contextlib.suppress(websocket.WebSocketTimeoutException):
-            while self.socket.recv_data(control_frame=True)[0] != websocket.ABNF.OPCODE_PONG:
-                pass
-            return True
+            while (left := ends - time.monotonic()) > 0:
+                self.socket.settimeout(left)
+                opcode, _ = self.socket.recv_data(control_frame=True)
+                if opcode == websocket.ABNF.OPCODE_PONG:
+                    return True
         return False
 
 
@@ -84,8 +86,8 @@ def http() -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def lively() -> Iterator[SimulatedExchange]:
-    """An exchange whose two books change about fifty times a second."""
-    market = SyntheticMarket(["btc_mxn", "usd_mxn"], frames_per_second=50)
+    """An exchange whose two books change about a hundred times a second."""
+    market = SyntheticMarket(["btc_mxn", "usd_mxn"], frames_per_second=100)
     with SimulatedExchange(market) as exchange:
         yield exchange
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 from random import Random
 
@@ -18,7 +18,7 @@ NOW_MS = 1_721_963_739_000
 
 @pytest.fixture
 def ladder() -> Ladder:
-    ladder = Ladder(spec_of("btc_mxn"), Random(1))
+    ladder = Ladder(spec_of("btc_mxn"), Random(1))  # noqa: S311  (a market, not a secret)
     ladder.move(123_383, 123_625, NOW_MS)
     return ladder
 
@@ -34,7 +34,7 @@ def test_the_top_is_where_it_is_put(ladder: Ladder) -> None:
 
 
 def test_whatever_happens_fifty_levels_lie_best_first_below_the_top(ladder: Ladder) -> None:
-    rng = Random(2)
+    rng = Random(2)  # noqa: S311  (a market, not a secret)
     for _ in range(500):
         bid = 123_383 + rng.randint(-300, 300)
         ladder.move(bid, bid + rng.randint(30, 600), NOW_MS)
@@ -146,5 +146,5 @@ def test_limits_of_every_kind_of_price_are_plain_positive_decimals() -> None:
     for book in ("btc_mxn", "usd_mxn", "shib_usd", "btc_ars", "sim007_mxn"):
         limits = spec_of(book).limits
         assert all(Decimal(text) > 0 and "E" not in text for text in limits.values())
-        for low, high in pairwise(("minimum_price", "maximum_price")):
-            assert Decimal(limits[low]) < spec_of(book).price < Decimal(limits[high])
+        low, high = (Decimal(limits[f"{end}_price"]) for end in ("minimum", "maximum"))
+        assert low < spec_of(book).price < high

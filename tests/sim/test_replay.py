@@ -80,9 +80,9 @@ def test_it_tells_what_was_played_at_a_second_of_the_wall_clock(market: ReplayMa
 def test_rows_may_come_in_any_order_and_the_last_of_a_second_counts() -> None:
     rows: list[Row] = [(7, "a_b", 3.0, 4.0), (5, "a_b", 1.0, 9.0), (7, "a_b", 2.0, 5.0)]
     market = ReplayMarket(rows)
-    assert market.played("a_b", 0) == (1, 9)
+    assert market.played("a_b", 0) == (Decimal(1), Decimal(9))
     market.subscribed(0)
-    assert market.played("a_b", (market.shift or 0) + 7) == (2, 5)
+    assert market.played("a_b", (market.shift or 0) + 7) == (Decimal(2), Decimal(5))
 
 
 def test_prices_that_are_no_prices_count_as_unknown() -> None:

@@ -100,7 +100,7 @@ def test_available_books_lists_them_all_with_their_limits(http: httpx.Client) ->
 
 
 def test_one_request_too_many_locks_the_address_out(http: httpx.Client) -> None:
-    with SimulatedExchange(requests_per_minute=3, lockout_s=0.4) as exchange:
+    with SimulatedExchange(requests_per_minute=3, lockout_s=0.3) as exchange:
         url = f"{exchange.rest_url}/ticker/?book=btc_mxn"
         statuses = [http.get(url).status_code for _ in range(4)]
         refused = http.get(url)
@@ -109,7 +109,7 @@ def test_one_request_too_many_locks_the_address_out(http: httpx.Client) -> None:
             "success": False,
             "error": {"code": "0801", "message": "You have hit the request rate-limit"},
         }
-        time.sleep(0.45)
+        time.sleep(0.35)
         assert http.get(url).status_code == 200
         assert exchange.counts.throttled == 2
 
