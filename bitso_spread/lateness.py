@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 # A day of seconds: what is older says nothing of how it runs now.
@@ -29,4 +30,4 @@ class Lateness:
         ordered = sorted(self._last)
         if not ordered:
             return 0.0
-        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+        return ordered[max(1, math.ceil(len(ordered) * percent / 100)) - 1]

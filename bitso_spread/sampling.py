@@ -8,6 +8,7 @@ caller's business.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -99,6 +100,7 @@ class Sampler:
         self._max_wait = max_wait
         self._stop = stop or threading.Event()
         self._clock = clock
+        self._said = -math.inf
 
     def ticks(self) -> Generator[Tick | Gap]:
         """Wait for the start, then give each tick when its time has come.
@@ -116,24 +118,20 @@ class Sampler:
         while True:
             yield self._taken(time)
             time += self.interval
-            now = self._wait_until(time)
-            if now is None:
-                return
-            if now - time > LATE_S:
+            while (now := self._wait_until(time)) is not None and now - time > LATE_S:
                 last = self._last_tick(now)
                 yield from self._missing(time, last)
                 time = last + self.interval
-                if self._wait_until(time) is None:
-                    return
+            if now is None:
+                return
 
     def _wait_for_start(self) -> int | None:
         """Give the first tick: at which all books are known, or the first has been for 10 s."""
         began = self._clock.monotonic()
         known_since: float | None = None
-        self._wait_for_marks()
+        recorded = min((self._marks.get(book, 0) for book in self.books), default=0)
         # Looked at every second, also where ticks are further apart: bad news should not wait.
-        time = int(self._clock.wall()) + 1
-        while self._wait_until(time) is not None:
+        while (time := self._next_second()) is not None:
             at = self._clock.monotonic()
             self._check_refusals()
             unknown = [book for book in self.books if self._standing(book, time).quote is None]
@@ -141,13 +139,40 @@ class Sampler:
                 known_since = at
             if known_since is None and at - began >= self._max_wait:
                 raise NothingKnownError(self._nothing_known())
+            if time <= recorded:
+                self._say_behind(recorded + self.interval - time)
+                continue
             waited = known_since is not None and at - known_since >= OTHERS_S
             if time % self.interval == 0 and (waited or not unknown):
-                for book in unknown:
-                    log.warning("recording starts without %s: %s", book, self._source.trouble(book))
+                self._say_without(unknown, time)
                 return time
-            time = int(self._clock.wall()) + 1
         return None
+
+    def _next_second(self) -> int | None:
+        """Wait for the wall clock's next whole second, and give it; None if stopped.
+
+        Nothing is recorded yet, so that a clock that steps is followed at once.
+        """
+        while True:
+            now = self._clock.wall()
+            time = int(now) + 1
+            if self._clock.wait(self._stop, time - now):
+                return None
+            if 0 <= self._clock.wall() - time <= LATE_S:
+                return time
+
+    def _say_without(self, unknown: Iterable[str], time: int) -> None:
+        for book in unknown:
+            log.warning("recording starts without %s: %s", book, self._source.trouble(book))
+        for book in self.books:
+            if self._marks.get(book, 0) >= time:
+                away = self._marks[book] - time
+                log.warning(
+                    "recording starts without %s: the clock is %d s behind what is already "
+                    "recorded of it",
+                    book,
+                    away,
+                )
 
     def _check_refusals(self) -> None:
         for book in self.books:
@@ -160,12 +185,6 @@ class Sampler:
             reasons.setdefault(self._source.trouble(book), []).append(book)
         said = "; ".join(f"{', '.join(books)}: {why}" for why, books in reasons.items())
         return f"no book could be had in {self._max_wait:.0f} s; {said}"
-
-    def _wait_for_marks(self) -> None:
-        """Wait until the wall clock has passed what is already recorded of every book."""
-        marks = [self._marks[book] for book in self.books if book in self._marks]
-        if marks and self._last_tick(self._clock.wall()) <= min(marks):
-            self._wait_until(min(marks) + self.interval)
 
     def _taken(self, time: int) -> Tick:
         late_s = self._clock.wall() - time
@@ -206,19 +225,20 @@ class Sampler:
 
         When the clock has stepped back the wait is long: no tick is ever recorded twice.
         """
-        said = -SAY_AGAIN_S
         while not self._stop.is_set():
             now = self._clock.wall()
             if now >= time:
                 return now
             away = time - now
-            if away > 2 * self.interval and (at := self._clock.monotonic()) - said >= SAY_AGAIN_S:
-                said = at
-                log.warning(
-                    "the clock is %.0f s behind what is already recorded: waiting for it", away
-                )
+            self._say_behind(away)
             self._clock.wait(self._stop, min(away, PIECE_S))
         return None
+
+    def _say_behind(self, away: float) -> None:
+        at = self._clock.monotonic()
+        if away > 2 * self.interval and at - self._said >= SAY_AGAIN_S:
+            self._said = at
+            log.warning("the clock is %.0f s behind what is already recorded: waiting for it", away)
 
 
 def check_interval(interval: int) -> None:

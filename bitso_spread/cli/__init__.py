@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 
 from bitso_spread.errors import BitsoSpreadError, UsageError
 
@@ -20,9 +19,6 @@ def main() -> None:
     load_commands()
     try:
         app(prog_name="bitso-spread")
-    except BrokenPipeError:
-        _silence_stdout()
-        sys.exit(0)
     except Exception as error:
         if settings.debug:
             raise
@@ -33,11 +29,3 @@ def main() -> None:
             message = f"unexpected {name}: {error} (bitso-spread --debug … shows where)"
         typer.echo(f"bitso-spread: {' '.join(message.split())}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-
-
-def _silence_stdout() -> None:
-    # The reader of our output has gone (| head): what is still buffered must not raise
-    # again when the interpreter flushes at exit.
-    with suppress(OSError):
-        sys.stdout.close()
-    sys.stdout = None

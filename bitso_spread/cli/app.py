@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bitso_spread import __version__
+from bitso_spread.cli.logs import show_warnings
 
 RECORD, LOOK, ASK, SET_UP = "Record", "Look", "Ask", "Set up"
 
@@ -64,6 +65,7 @@ def root(
     What was recorded:         bitso-spread query --date today --book btc_mxn
     """
     settings.debug = debug
+    show_warnings()
 
 
 def load_commands() -> None:

@@ -24,6 +24,7 @@ from bitso_spread.cli.options import (
     TableOption,
     WsUrlOption,
 )
+from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.model import State
@@ -87,10 +88,10 @@ def collect(
     folder = layout.locate(_folder(lake, environment), table)
     typer.echo(folder, err=True)
     from bitso_spread.cli.exchange import open_environment
-    from bitso_spread.cli.progress import start_logging
+    from bitso_spread.cli.logs import show_log
     from bitso_spread.collector import Plan
 
-    start_logging(debug=settings.debug)
+    show_log(debug=settings.debug)
     plan = Plan(
         books=book or DEFAULT_BOOKS,
         lake=folder,
@@ -129,7 +130,7 @@ def _run(exchange: Environment, plan: Plan) -> None:
     from bitso_spread.cli.progress import Board, Lines
     from bitso_spread.collector import Collector
 
-    view = Board() if sys.stderr.isatty() else Lines(paths=not sys.stdout.isatty())
+    view = Board() if is_terminal(sys.stderr) else Lines(paths=not is_terminal(sys.stdout))
     collector = Collector(
         exchange,
         plan,

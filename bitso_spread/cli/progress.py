@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import typer
 
 from bitso_spread.collector import Collector
 from bitso_spread.lake.state import Batch
@@ -36,28 +33,6 @@ _COLOURS = {
 }
 
 
-class StderrHandler(logging.Handler):
-    """Writes log records to whatever stderr is at the time, above a live board if there is one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
-        formatter.converter = time.gmtime
-        self.setFormatter(formatter)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record as one line."""
-        with suppress(OSError, ValueError):
-            typer.echo(" ".join(self.format(record).split("\n")), err=True)
-
-
-def start_logging(*, debug: bool) -> None:
-    """Send what the library logs to stderr."""
-    logger = logging.getLogger("bitso_spread")
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
-    logger.handlers = [StderrHandler()]
-
-
 class Lines:
     """Plain lines on stderr, and on stdout the path of each finished file."""
 
@@ -74,7 +49,7 @@ class Lines:
     def on_file(self, path: Path, batch: Batch, rows: int) -> None:
         """Say that a file is there."""
         logging.getLogger("bitso_spread").info("%d rows of %s in %s", rows, batch.book, path)
-        if self._paths:
+        if self._paths and sys.stdout is not None:
             # Whoever reads our output may go away; the recording goes on.
             with suppress(OSError, ValueError):
                 sys.stdout.write(f"{path}\n")

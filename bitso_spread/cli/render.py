@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -19,8 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import typer
-
+from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.errors import BitsoSpreadError, UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +47,7 @@ def choose_format(requested: Format | None, output: Path | None) -> Format:
         UsageError: the suffix says nothing, or something else than what was asked for; or
             Parquet is to go to a terminal.
     """
-    terminal = output is None and sys.stdout.isatty()
+    terminal = output is None and is_terminal(sys.stdout)
     if output is not None:
         return _format_of(output, requested)
     if requested is Format.PARQUET and terminal:
@@ -98,7 +94,7 @@ def write(
         rest = iter(frames)
         counted = count.through(chain([next(rest)], rest))
         if file_format is Format.TABLE:
-            _write_table(counted, out, tz, title, colour=output is None and sys.stdout.isatty())
+            _write_table(counted, out, tz, title, colour=output is None and is_terminal(sys.stdout))
         elif file_format is Format.PARQUET:
             _write_parquet(counted, out)
         else:
@@ -122,25 +118,6 @@ class _Count:
 
 
 @contextmanager
-def stdout() -> Iterator[BinaryIO]:
-    """Give stdout for bytes; a reader that has gone (``| head``) ends the program in silence.
-
-    Raises:
-        BitsoSpreadError: what is behind stdout refuses, such as a full disk.
-    """
-    try:
-        yield sys.stdout.buffer
-        sys.stdout.flush()
-    except OSError as error:
-        # What is still buffered must not fail again when the interpreter flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            # Typer would make it status 1.
-            raise typer.Exit from None
-        raise BitsoSpreadError(f"cannot write to stdout: {error.strerror}") from error
-
-
-@contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a new file that takes the place of `path` once it is whole, and else is removed.
 
@@ -149,9 +126,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         BitsoSpreadError: the file cannot be written.
     """
+    import shutil
+
     try:
         target = _target_of(path)
-        staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        staged = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
         try:
             with staged.open("xb") as file:
                 yield file
@@ -206,6 +185,9 @@ def _write_json(frames: Iterable[pl.DataFrame], out: BinaryIO) -> None:
 
 
 def _write_parquet(frames: Iterator[pl.DataFrame], out: BinaryIO) -> None:
+    import shutil
+    import tempfile
+
     import polars as pl
     from polars.io.plugins import register_io_source
 

@@ -5,8 +5,6 @@ Frames of a lake, which may be long, are bitso_spread.cli.render's job.
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.errors import UnknownBookError, UsageError
 from bitso_spread.model import parse_books, resolve_book
 
@@ -49,7 +48,7 @@ FormatOption = Annotated[
 
 def chosen_format(given: Format | None) -> Format:
     """Give the format: as asked for, else a table for a person and CSV for a program."""
-    return given or (Format.TABLE if sys.stdout.isatty() else Format.CSV)
+    return given or (Format.TABLE if is_terminal(sys.stdout) else Format.CSV)
 
 
 class Wanted:
@@ -103,16 +102,22 @@ def aligned(values: Sequence[Decimal]) -> list[str]:
 
 def write_csv(columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Write rows to stdout with a header; what is not known is empty."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
         writer.writerow(_csv_value(row[column]) for column in columns)
+    _write(text.getvalue())
 
 
 def write_json(rows: Iterable[Row]) -> None:
     """Write rows to stdout as one array of objects; what is not known is null."""
-    json.dump([dict(row) for row in rows], sys.stdout, default=float, indent=2)
-    sys.stdout.write("\n")
+    import json
+
+    _write(json.dumps([dict(row) for row in rows], default=float, indent=2) + "\n")
 
 
 def new_table(environment: Environment, title: str = "") -> Table:
@@ -134,8 +139,16 @@ def print_tables(tables: Iterable[Table]) -> None:
     from rich.console import Console
 
     console = Console(file=sys.stdout, markup=False, highlight=False)
-    for table in tables:
-        console.print(table)
+    # To text first, for rich ends the program with status 1 when a pipe is closed.
+    with console.capture() as capture:
+        for table in tables:
+            console.print(table)
+    _write(capture.get())
+
+
+def _write(text: str) -> None:
+    with stdout() as out:
+        out.write(text.encode())
 
 
 def _csv_value(value: Value) -> Value:

@@ -6,10 +6,10 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from bitso_spread.errors import ExchangeError, UsageError
+from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.rest import RestClient
-from bitso_spread.exchange.rest_errors import BitsoError
+from bitso_spread.exchange.rest_errors import BadReplyError, BitsoError
 from bitso_spread.model import parse_books, resolve_book
 
 log = logging.getLogger("bitso_spread.books")
@@ -37,20 +37,23 @@ class BookList:
     def look_up(self) -> list[str]:
         """Ask the exchange for its books, and give the canonical names of those asked for.
 
-        If it cannot be asked, the names are taken as written: a feed that works need not wait
-        for REST.
+        If it cannot be asked, or lists no book at all, the names are taken as written: a feed
+        that works need not wait for REST.
 
         Raises:
             UnknownBookError: there is no such book.
-            ExchangeError: all books are wanted, and the exchange cannot be asked.
+            ExchangeError: all books are wanted and the exchange cannot be asked, or it refuses.
         """
         try:
             with RestClient(self._environment) as rest:
                 available = [info.book for info in rest.available_books()]
-        except BitsoError:
-            raise
+            if not available:
+                host = self._environment.rest_host
+                raise BadReplyError(f"{host} lists no book at all; try again later")
         except ExchangeError as error:
-            if self.all:
+            # Bitso's own no, such as to a wrong API key, will be the same for every request.
+            refused = isinstance(error, BitsoError) and not error.is_passing
+            if self.all or refused:
                 raise
             log.warning("the names of books are taken as written: %s", error)
             return self._names
@@ -64,7 +67,7 @@ class BookList:
         def run() -> None:
             try:
                 self._found = prepare(self.look_up())
-            except ExchangeError as error:
+            except BitsoSpreadError as error:
                 log.warning("the list of books could not be renewed: %s", error)
 
         self._lookup = threading.Thread(target=run, name="books", daemon=True)

@@ -75,7 +75,10 @@ class OrderBookClient:
         self._feed.start()
 
     def stop(self) -> None:
-        """End both threads and close every connection; returns when that is done."""
+        """End both threads and close every connection, within a second.
+
+        A request under way, or a connection that is being made, is left to time out.
+        """
         self._stopped.set()
         self._feed.stop()
         self._rest.stop()

@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,7 @@ from bitso_spread import __version__
 from bitso_spread.clock import monotonic
 from bitso_spread.exchange import wire
 from bitso_spread.exchange.backoff import Backoff
+from bitso_spread.exchange.rest_errors import printable
 
 log = logging.getLogger("bitso_spread.feed")
 
@@ -41,6 +43,8 @@ STALLED_S = 3.0
 # All 54 books were acknowledged within 184 ms on the wire; asking twice is harmless.
 ACK_S = 10.0
 CLOSE_S = 0.5
+# A connection that is being made cannot be interrupted; whoever stops should not wait for it.
+_END_S = 0.4
 
 
 class Cause(StrEnum):
@@ -70,7 +74,7 @@ class Listener(Protocol):
     """What the feed tells, always on its own thread."""
 
     def on_up(self, number: int) -> None:
-        """A connection is open and its subscriptions are sent."""
+        """The connection of this number is open; its subscriptions are about to be sent."""
 
     def on_alive(self, now: float) -> None:
         """The link was looked at and is not dead."""
@@ -111,45 +115,36 @@ class Feed:
         self._number = 0
         # Subscriptions asked for on this connection and not answered yet: book -> when.
         self._asked: dict[str, float] = {}
+        # What other threads want to be sent: the feed's own thread sends it, within `LOOK_S`,
+        # since a TLS connection must not be read and written by two threads at once.
+        self._wanted: deque[tuple[Callable[[str], str], str]] = deque()
 
     def start(self) -> None:
         """Connect in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the connection and end the thread; returns when it has ended."""
+        """Close the connection and end the thread; one that is being made is left to time out."""
         self._stop.set()
         if (connection := self._socket) is not None:
             connection.abort()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_END_S)
 
     def set_books(self, books: list[str]) -> None:
         """Follow these books from now on; new ones are subscribed on the open connection."""
         added = [book for book in books if book not in self._books]
         dropped = [book for book in self._books if book not in books]
         self._books = tuple(books)
-        self._send([wire.subscribe(book) for book in added])
-        self._send([wire.unsubscribe(book) for book in dropped])
+        self._wanted.extend((wire.subscribe, book) for book in added)
+        self._wanted.extend((wire.unsubscribe, book) for book in dropped)
 
     def resubscribe(self, book: str) -> None:
         """Ask again for a book whose frames have stopped coming while the link lives."""
-        self._send([wire.unsubscribe(book), wire.subscribe(book)])
-
-    def _send(self, texts: list[str]) -> None:
-        # From any thread. A link that cannot take it is about to be found dead by its thread.
-        connection = self._socket
-        if connection is None:
-            return
-        try:
-            for text in texts:
-                connection.send(text)
-        except (OSError, websocket.WebSocketException) as error:
-            log.debug("could not send %s: %s", texts, error)
+        self._wanted.extend(((wire.unsubscribe, book), (wire.subscribe, book)))
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._number += 1
             ended = self._connection()
             self._listener.on_down(ended, self._clock())
             if self._stop.is_set():
@@ -159,13 +154,13 @@ class Feed:
             self._stop.wait(delay)
 
     def _connection(self) -> Ended:
-        connection = websocket.WebSocket(
-            sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            sslopt=_tls(self._url),
-            # Its own check is in Python: 534 µs for a 4.5 KB frame. The JSON decoder checks.
-            skip_utf8_validation=True,
-        )
         try:
+            connection = websocket.WebSocket(
+                sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+                sslopt=_tls(self._url),
+                # Its own check is in Python: 534 µs for a 4.5 KB frame. The JSON decoder checks.
+                skip_utf8_validation=True,
+            )
             connection.connect(
                 self._url,
                 timeout=CONNECT_TIMEOUT_S,
@@ -174,7 +169,7 @@ class Feed:
                 redirect_limit=0,
             )
         except Exception as error:  # noqa: BLE001  (websocket-client lets many kinds through)
-            return Ended(Cause.UNREACHABLE, _said(error))
+            return self._ended(Cause.UNREACHABLE, _said(error))
         self._socket = connection
         try:
             return self._converse(connection)
@@ -191,14 +186,17 @@ class Feed:
 
     def _converse(self, connection: websocket.WebSocket) -> Ended:
         connection.settimeout(LOOK_S)
+        self._number += 1
         self._listener.on_up(self._number)
-        # Books are read once the socket can be written to, so that none added meanwhile is lost.
         opened = self._clock()
+        # Emptied before the books are read: what is wanted from here on is sent as well.
+        self._wanted.clear()
         self._asked = dict.fromkeys(self._books, opened)
         for book in self._asked:
             connection.send(wire.subscribe(book))
         watch = LinkWatch(opened)
         while not self._stop.is_set():
+            self._send_wanted(connection)
             try:
                 opcode, frame = connection.recv_data_frame(control_frame=True)
             except websocket.WebSocketTimeoutException:
@@ -231,9 +229,25 @@ class Feed:
         # Not an ack: a server that takes subscriptions and hangs up must not be stormed.
         if isinstance(message, wire.Orders | wire.KeepAlive):
             self._backoff.reset()
-        elif isinstance(message, wire.Ack | wire.Refusal):
-            self._asked.pop(message.book or "", None)
+        elif isinstance(message, wire.Refusal) or (
+            isinstance(message, wire.Ack) and message.action == wire.SUBSCRIBE
+        ):
+            self._answered(message.book)
         self._listener.on_message(message, now)
+
+    def _answered(self, book: str | None) -> None:
+        # Bitso's documentation shows acks without a book: they come in the order of asking.
+        asked = next(iter(self._asked), "") if book is None else book
+        self._asked.pop(asked, None)
+
+    def _send_wanted(self, connection: websocket.WebSocket) -> None:
+        while self._wanted:
+            ask, book = self._wanted.popleft()
+            connection.send(ask(book))
+            if ask is wire.subscribe:
+                self._asked[book] = self._clock()
+            else:
+                self._asked.pop(book, None)
 
     def _ask_again(self, connection: websocket.WebSocket, now: float) -> None:
         for book, asked in list(self._asked.items()):
@@ -287,11 +301,11 @@ def _tls(url: str) -> dict[str, object]:
 def _close_reason(data: bytes) -> str:
     if len(data) < 2:
         return "closed by the exchange"
-    code, reason = int.from_bytes(data[:2], "big"), data[2:].decode("utf-8", "replace")
+    code, reason = int.from_bytes(data[:2], "big"), printable(data[2:].decode("utf-8", "replace"))
     return f"closed by the exchange with {code}" + (f" ({reason})" if reason else "")
 
 
 def _said(error: Exception) -> str:
     # A failed handshake's text quotes all of the reply's headers: its first line will do.
     first = str(error).strip().split("\n", 1)[0].split(" -+-+- ", 1)[0]
-    return first or type(error).__name__
+    return printable(first) or type(error).__name__

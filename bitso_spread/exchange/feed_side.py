@@ -14,6 +14,7 @@ from dataclasses import replace
 from bitso_spread.exchange import wire
 from bitso_spread.exchange.feed import Ended, Feed
 from bitso_spread.exchange.lag import LAGGING_S, LagMeter
+from bitso_spread.exchange.rest_errors import printable
 from bitso_spread.exchange.standing import FeedView, Link, Word, doubted, remember
 
 log = logging.getLogger("bitso_spread.feed")
@@ -135,7 +136,7 @@ class FeedSide:
     def _acknowledged(self, ack: wire.Ack, now: float) -> None:
         # Bitso's documentation shows acks without a book: then each open one may be meant.
         books = self._books if ack.book is None else (ack.book,)
-        acked = now if ack.action == "subscribe" else None
+        acked = now if ack.action == wire.SUBSCRIBE else None
         for book in books:
             if (view := self._views.get(book)) is not None:
                 # A subscription made anew has to vouch anew.
@@ -144,6 +145,7 @@ class FeedSide:
 
     def _refused(self, refusal: wire.Refusal) -> None:
         self._counts["refusals"] += 1
-        log.warning("the exchange refuses: %s", refusal.text)
+        text = printable(refusal.text)
+        log.warning("the exchange refuses: %s", text)
         if refusal.book is not None and (view := self._views.get(refusal.book)) is not None:
-            self._views[refusal.book] = replace(view, refused=refusal.text)
+            self._views[refusal.book] = replace(view, refused=text)

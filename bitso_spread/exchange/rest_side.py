@@ -24,7 +24,15 @@ from bitso_spread.exchange.rest_errors import (
     Throttled,
     UnknownOrderBookError,
 )
-from bitso_spread.exchange.standing import RestView, Rules, Word, doubted, remember, stand
+from bitso_spread.exchange.standing import (
+    RestView,
+    Rules,
+    Standing,
+    Word,
+    doubted,
+    remember,
+    stand,
+)
 from bitso_spread.model import Quote
 
 log = logging.getLogger("bitso_spread.rest")
@@ -32,7 +40,7 @@ log = logging.getLogger("bitso_spread.rest")
 # The longest sleep without looking again, whatever the plan says.
 _LOOK_S = 5.0
 # A request may take ten seconds to time out; whoever stops should not wait for that.
-_END_S = 2.0
+_END_S = 0.4
 
 
 class RestSide:
@@ -123,7 +131,8 @@ class RestSide:
             standing = stand(book, fed, self._views[book], link, now, self._rules)
             needs.append(confirm.need(standing, fed, link, asked, now, self._rules))
         # Before the first connection there is nothing to carry: each book is seeded.
-        carried = link.cause is not None and confirm.carrying(link, now, self._rules)
+        begun = link.since is not None or link.cause is not None
+        carried = begun and confirm.carrying(link, now, self._rules)
         return confirm.plan(needs, now, carried=carried, tickers=self._tickers)
 
     def _ask(self, book: str) -> None:
@@ -177,13 +186,13 @@ class RestSide:
         except wire.RejectedError as error:
             self._counts[f"rest_rejected_{error.reason.value}"] += 1
             log.warning("REST: a book was rejected, %s", error)
-            self._not_before(book, sent + confirm.MUTE_S)
             if not self._heard_since(book, sent):
                 word = doubted(view.words, now, "rest", str(error))
                 words = remember(view.words, word)
                 self._views[book] = replace(view, words=words, failure=str(error))
+            self._pause_if_lost(book, sent, now)
             return
-        before = stand(book, self._feed.view(book), view, self._feed.link, now, self._rules)
+        before = self._standing(book, now)
         self._views[book] = RestView(remember(view.words, word))
         if self._heard_since(book, sent):
             return
@@ -194,15 +203,20 @@ class RestSide:
             self._asked[book] = replace(self._asked[book], mute=now)
         elif self._asked[book].mute is not None:
             self._asked[book] = replace(self._asked[book], mute=now)
-        self._pause_if_unsettled(book, sent, now)
-
-    def _pause_if_unsettled(self, book: str, sent: float, now: float) -> None:
-        # A reply that could have vouched for the book and did not, such as one among crossed
-        # frames, must not be asked for again every second: others share the budget.
         fed, link = self._feed.view(book), self._feed.link
-        after = stand(book, fed, self._views[book], link, now, self._rules)
-        could = fed.acked is not None and sent >= fed.acked
-        if could and not after.vouched and not confirm.carrying(link, now, self._rules):
+        could_vouch = fed.acked is not None and sent >= fed.acked
+        if could_vouch and not confirm.carrying(link, now, self._rules):
+            self._pause_if_lost(book, sent, now)
+
+    def _standing(self, book: str, at: float) -> Standing:
+        fed, told = self._feed.view(book), self._views[book]
+        return stand(book, fed, told, self._feed.link, at, self._rules)
+
+    def _pause_if_lost(self, book: str, sent: float, now: float) -> None:
+        # While the quote stands, the next reply may settle the doubt in time. Once it is lost,
+        # a book that every reply leaves in doubt, as among crossed frames, must not be asked
+        # for every second: others share the budget.
+        if self._standing(book, now).quote is None:
             self._not_before(book, sent + confirm.MUTE_S)
 
     def _heard_since(self, book: str, sent: float) -> bool:
@@ -210,6 +224,8 @@ class RestSide:
         return bool(words) and words[-1].as_of >= sent
 
     def _failed(self, books: tuple[str, ...], error: ExchangeError) -> None:
+        if self._stop.is_set():
+            return
         self._counts["rest_failures"] += 1
         log.warning("REST: %s", error)
         for book in books:

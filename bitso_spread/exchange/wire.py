@@ -22,6 +22,7 @@ from bitso_spread.errors import ExchangeError
 from bitso_spread.model import Quote
 
 CHANNEL = "orders"
+SUBSCRIBE = "subscribe"
 KEEP_ALIVE = "ka"
 _KNOWN_TYPES = (CHANNEL, KEEP_ALIVE)
 
@@ -124,7 +125,7 @@ _envelopes = msgspec.json.Decoder(_Envelope)
 
 def subscribe(book: str) -> str:
     """Give the text that asks for the `orders` channel of one book."""
-    return json.dumps({"action": "subscribe", "book": book, "type": CHANNEL})
+    return json.dumps({"action": SUBSCRIBE, "book": book, "type": CHANNEL})
 
 
 def unsubscribe(book: str) -> str:

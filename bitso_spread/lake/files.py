@@ -64,8 +64,7 @@ class DataFile:
     @property
     def is_own(self) -> bool:
         """Whether this package named the file, so that its rows never cross UTC midnight."""
-        # A mark before it is read as part of the environment in a name of ours only.
-        return layout.environment_of(f"own-{self.path.name}") != layout.PRODUCTION
+        return layout.is_own_name(self.path.name)
 
 
 def no_rows() -> pl.DataFrame:

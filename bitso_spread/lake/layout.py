@@ -91,6 +91,11 @@ def environment_of(name: str) -> str:
     return (match and match["environment"]) or PRODUCTION
 
 
+def is_own_name(name: str) -> bool:
+    """Tell whether this package named the file, so that its rows never cross UTC midnight."""
+    return _FILE_NAME.fullmatch(name) is not None
+
+
 def is_table_name(name: str) -> bool:
     """Tell whether a table may be called so: a plain folder name that readers do not skip."""
     return bool(_TABLE_NAME.fullmatch(name))

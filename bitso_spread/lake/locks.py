@@ -12,13 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from bitso_spread.errors import LakeBusyError
+from bitso_spread.errors import LakeBusyError, LakeError
 
 if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: IO[bytes]) -> None:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
 
 else:
     import fcntl
@@ -55,30 +58,45 @@ class BookLocks:
 
         Raises:
             LakeBusyError: another process holds one of them.
+            LakeError: the folder, or its filesystem, has no locks to give.
         """
         taken: list[str] = []
-        for book in books:
-            if book in self._held:
-                continue
-            if not self.try_acquire(book):
-                self.release(taken)
-                raise LakeBusyError(
-                    f"another collector records {book} in this lake: stop it, "
-                    "choose other books, or give --lake another folder"
-                )
-            taken.append(book)
+        try:
+            for book in books:
+                if book in self._held:
+                    continue
+                if not self.try_acquire(book):
+                    raise LakeBusyError(
+                        f"another collector records {book} in this lake: stop it, "
+                        "choose other books, or give --lake another folder"
+                    )
+                taken.append(book)
+        except LakeError:
+            self.release(taken)
+            raise
 
     def try_acquire(self, book: str) -> bool:
-        """Take the lock of one book; False if another process, or this one, holds it."""
+        """Take the lock of one book; False if another process, or this one, holds it.
+
+        Raises:
+            LakeError: the folder, or its filesystem, has no locks to give.
+        """
         if book in self._held:
             return False
-        self._folder.mkdir(parents=True, exist_ok=True)
-        file = (self._folder / f"{book}.lock").open("ab")
+        path = self._folder / f"{book}.lock"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab")
+        except OSError as error:
+            raise LakeError(f"cannot make the lock {path}: {error}") from error
         try:
             _lock(file)
-        except OSError:
+        except BlockingIOError:
             file.close()
             return False
+        except OSError as error:
+            file.close()
+            raise LakeError(f"cannot lock {path}: {error}") from error
         self._held[book] = file
         return True
 

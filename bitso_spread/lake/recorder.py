@@ -6,7 +6,6 @@ refuses, rows stay in memory and batches in the journal, and both are written wh
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,12 +103,12 @@ class Recorder:
                 self._batches.put(batch)
 
     def _write(self, batches: list[Batch]) -> None:
-        refused: OSError | sqlite3.Error | None = None
+        refused: Exception | None = None
         # A partition that refuses must not keep the other books from being written.
         for batch in list(batches):
             try:
                 written = self._writer.write(batch)
-            except (OSError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001  (whatever it is, it concerns this batch)
                 refused = error
                 continue
             batches.remove(batch)

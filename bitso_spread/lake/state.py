@@ -8,6 +8,7 @@ write which book is decided by `bitso_spread.lake.locks`; data files are the wri
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
@@ -16,12 +17,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bitso_spread.clock import monotonic
 from bitso_spread.errors import LakeError, LakeIdentityError
 from bitso_spread.model import Sample, State
 
 _VERSION = 1
+# An entry of the identity that is none of its values: from now on it stands.
+_SETTLED = "settled"
 # Another collector's transaction takes milliseconds; a disk whose sync takes seconds, that long.
 _BUSY_S = 30.0
+_RETRY_S = 0.02
 
 _SCHEMA = """
 CREATE TABLE identity (
@@ -146,7 +151,7 @@ class LakeState:
         self._db.close()
 
     def _prepare(self, path: Path) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         # A commit returns when it is on the disk: rows are durable within their second.
         self._db.execute("PRAGMA synchronous = FULL")
         with self._transaction():
@@ -161,22 +166,36 @@ class LakeState:
                     f"this one reads {_VERSION}): upgrade, or move it aside"
                 )
 
+    def _write_ahead(self) -> None:
+        # While another process makes this same change, SQLite refuses without waiting for it.
+        give_up = monotonic() + _BUSY_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                    raise
+                time.sleep(_RETRY_S)
+            else:
+                return
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
             # A full disk may have rolled back already.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
-    def claim(self, identity: Identity) -> None:
+    def claim(self, identity: Identity, *, settle: bool = False) -> None:
         """Write down what the table holds, or check that it holds just that.
 
-        A table without a row yet may still become anything.
+        A table without a row yet may still become anything, until someone who is about to
+        record the first one has it settled: two who begin in the same second do not both win.
 
         Raises:
             LakeIdentityError: it holds something else; the message says what.
@@ -184,9 +203,10 @@ class LakeState:
         wanted = {name: str(value) for name, value in asdict(identity).items()}
         with self._transaction():
             held = dict(self._db.execute("SELECT name, value FROM identity"))
-            if not self._db.execute("SELECT 1 FROM mark").fetchone():
+            if _SETTLED not in held and not self._db.execute("SELECT 1 FROM mark").fetchone():
                 self._db.execute("DELETE FROM identity")
-                self._db.executemany("INSERT INTO identity VALUES (?, ?)", wanted.items())
+                entries = wanted | {_SETTLED: "yes"} if settle else wanted
+                self._db.executemany("INSERT INTO identity VALUES (?, ?)", entries.items())
                 return
         differing = [name for name, value in wanted.items() if held.get(name) != value]
         if differing:
@@ -232,6 +252,13 @@ class LakeState:
         """Give the batches whose rows are in the journal and not yet in the table."""
         found = self._db.execute("SELECT * FROM batch ORDER BY first_tick, book")
         return [Batch(*row) for row in found]
+
+    def unfinished(self) -> list[str]:
+        """Give the books of which rows are not yet in the table, or an outage is open."""
+        found = self._db.execute(
+            "SELECT book FROM batch UNION SELECT book FROM outage WHERE last_tick IS NULL"
+        )
+        return sorted(book for (book,) in found)
 
     def rows(self, batch: Batch) -> list[Sample]:
         """Give the rows of a batch that are in the journal, in order."""

@@ -73,18 +73,27 @@ class Table:
     def claim(self, identity: Identity) -> None:
         """Write down what the table holds, or check that it holds just that.
 
+        Once locks are held, rows are about to come, and what the table holds is settled.
+
         Raises:
             LakeIdentityError: it holds something else.
             LakeError: the disk refuses.
         """
         try:
-            self._state.claim(identity)
+            self._state.claim(identity, settle=bool(self._locks.held))
         except sqlite3.Error as error:
             raise self._refused(error) from error
 
     def marks(self) -> dict[str, int]:
-        """Give the last tick ever recorded of each book."""
-        return self._state.marks()
+        """Give the last tick ever recorded of each book.
+
+        Raises:
+            LakeError: the disk refuses.
+        """
+        try:
+            return self._state.marks()
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
 
     def recover(self, on_file: OnFile) -> None:
         """Turn into files what a crash left in the journal of books that nobody writes now.
@@ -95,18 +104,18 @@ class Table:
             LakeError: the disk refuses; the rows stay in the journal.
         """
         mine = self._locks.held
-        batches = self._state.batches()
-        for book in sorted({batch.book for batch in batches}):
-            # A neighbour that is alive holds its lock, and writes its rows itself.
-            if book not in mine and not self._locks.try_acquire(book):
-                continue
-            try:
-                self._recover(book, on_file)
-            except (OSError, sqlite3.Error) as error:
-                raise self._refused(error) from error
-            finally:
-                if book not in mine:
-                    self._locks.release([book])
+        try:
+            for book in self._state.unfinished():
+                # A neighbour that is alive holds its lock, and writes its rows itself.
+                if book not in mine and not self._locks.try_acquire(book):
+                    continue
+                try:
+                    self._recover(book, on_file)
+                finally:
+                    if book not in mine:
+                        self._locks.release([book])
+        except (OSError, sqlite3.Error) as error:
+            raise self._refused(error) from error
 
     def _recover(self, book: str, on_file: OnFile) -> None:
         writer = BatchWriter(self.lake, self.name, self._state)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -24,8 +23,8 @@ Item = TypeVar("Item")
 class Worker(Generic[Item]):
     """Hands `work` the items that are waiting, until it has taken them off the list.
 
-    `work` removes from its list what it has done. If it raises `OSError` or `sqlite3.Error`,
-    the rest stays in memory and is tried again each second.
+    `work` removes from its list what it has done. If it raises, the rest stays in memory and
+    is tried again each second.
     """
 
     def __init__(self, name: str, work: Callable[[list[Item]], None], failing: str) -> None:
@@ -63,7 +62,8 @@ class Worker(Generic[Item]):
         while more or self._left:
             more = more and self._collect()
             if self._left and not self._try():
-                if self._deadline is not None and monotonic() > self._deadline:
+                # Only once all has been collected: what is still queued would not be counted.
+                if not more and self._deadline is not None and monotonic() > self._deadline:
                     return
                 time.sleep(RETRY_S)
 
@@ -81,7 +81,7 @@ class Worker(Generic[Item]):
     def _try(self) -> bool:
         try:
             self._work(self._left)
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:  # noqa: BLE001  (a thread that dies would lose rows)
             now = monotonic()
             if self._said is None or now - self._said >= SAY_AGAIN_S:
                 log.error("%s: %s (%d waiting)", self._failing, error, len(self._left))  # noqa: TRY400  (one line, no traceback)

@@ -334,7 +334,7 @@ def test_warnings_about_the_lake_reach_stderr(start: Start, lake: Path) -> None:
     empty = put(lake, "part-0.csv", "")
     out, err = start("query").communicate()
     assert out == HEADER + FIRST + SECOND
-    assert err == f"{empty} is empty: it has no rows\n"
+    assert err == f"bitso-spread: {empty} is empty: it has no rows\n"
 
 
 def test_an_error_of_the_lake_comes_before_any_row(start: Start, lake: Path) -> None:

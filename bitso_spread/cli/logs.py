@@ -1,0 +1,39 @@
+"""What the library logs, as lines on stderr."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+
+import typer
+
+_LOGGER = logging.getLogger("bitso_spread")
+
+
+class StderrHandler(logging.Handler):
+    """Writes records to whatever stderr is at the time: a live board redirects it to above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record as one line."""
+        with suppress(OSError, ValueError):
+            typer.echo(" ".join(self.format(record).split("\n")), err=True)
+
+
+def show_warnings() -> None:
+    """Show warnings, as a command that is soon over does."""
+    _show(logging.WARNING, logging.Formatter("bitso-spread: %(message)s"))
+
+
+def show_log(*, debug: bool) -> None:
+    """Show all that happens, with the time in UTC, as a command that runs for months does."""
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    _show(logging.DEBUG if debug else logging.INFO, formatter)
+
+
+def _show(level: int, formatter: logging.Formatter) -> None:
+    handler = StderrHandler()
+    handler.setFormatter(formatter)
+    _LOGGER.setLevel(level)
+    _LOGGER.handlers = [handler]
