@@ -60,7 +60,7 @@ def books(
     An order's minimum amount is in the first currency of the book's name.
     Its minimum value, the tick size and the prices are in the second.
 
-    bitso-spread books --format csv
+    Example: bitso-spread books --format csv
     """
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.exchange.rest import RestClient

@@ -65,6 +65,7 @@ def query(
             "--from",
             envvar="BITSO_SPREAD_QUERY_FROM",
             metavar="T",
+            show_default="the beginning",
             help="The first instant, in ISO 8601; without an offset it is in --tz.",
         ),
     ] = None,
@@ -74,6 +75,7 @@ def query(
             "--to",
             envvar="BITSO_SPREAD_QUERY_TO",
             metavar="T",
+            show_default="the end",
             help="The instant to stop before.",
         ),
     ] = None,
@@ -109,9 +111,10 @@ def query(
 ) -> None:
     """Give what was recorded: time, book, bid, ask, spread; by time, then book.
 
-    Only the partitions that are asked for are opened, of our own lakes and of others'.
+    Only the partitions that are asked for are opened, of our own lakes and
+    of others'.
 
-    bitso-spread query --date today --book btc_mxn --output today.parquet
+    Example: bitso-spread query --date today --book btc_mxn --output today.parquet
     """
     from bitso_spread.lake.reader import Lake
 

@@ -38,6 +38,7 @@ def sim(
         Path | None,
         typer.Option(
             "--replay",
+            show_default="an invented market",
             metavar="LAKE",
             help="Play back a lake instead, its times shifted to begin with the first "
             "subscription.",

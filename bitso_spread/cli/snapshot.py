@@ -51,16 +51,19 @@ def snapshot(
     ws_url: WsUrlOption = None,
     depth: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="The top N price levels, instead of the best."),
+        typer.Option(
+            min=1, metavar="N", show_default="the best alone", help="The top N price levels."
+        ),
     ] = None,
     format: FormatOption = None,  # noqa: A002  (its environment variable is named after it)
 ) -> None:
     """Show the books now, side by side: bid, ask, spread, age.
 
-    The time is when the reply came, UTC, cut to the second; the age is since then.
-    The status is 1 if a book could not be had; the others are shown all the same.
+    The time is when the reply came, in UTC, cut to the second; the age is
+    since then. The status is 1 if a book could not be had; the others are
+    shown all the same.
 
-    bitso-spread snapshot --book btc_mxn --depth 5
+    Example: bitso-spread snapshot --book btc_mxn --depth 5
     """
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.clock import monotonic
