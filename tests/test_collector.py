@@ -11,11 +11,13 @@ import pytest
 
 from bitso_spread.collector import Collector, Plan
 from bitso_spread.errors import LakeBusyError, UnknownBookError, UsageError
+from bitso_spread.exchange.client import OrderBookClient
 from bitso_spread.exchange.environment import STAGE, Environment, environment
 from bitso_spread.lake.reader import Lake
+from bitso_spread.lake.recorder import Entry
 from bitso_spread.lake.table import Table
-from bitso_spread.model import State
-from bitso_spread.sampling import NothingKnownError, Tick
+from bitso_spread.model import Sample, State
+from bitso_spread.sampling import NothingKnownError, Sampler, Tick
 from bitso_spread.sim.replay import ReplayMarket
 from bitso_spread.sim.server import SimulatedExchange
 
@@ -177,3 +179,41 @@ def test_a_plan_that_makes_no_sense_is_refused(wrong: dict[str, object], tmp_pat
     options: dict[str, object] = {"books": ["btc_mxn"], "lake": tmp_path, **wrong}
     with pytest.raises(UsageError):
         Collector(STAGE, Plan(**options))  # type: ignore[arg-type]
+
+
+def test_with_all_books_new_ones_are_recorded_from_midnight_on_and_gone_ones_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midnight = 1_785_024_000
+    with SimulatedExchange() as exchange, Table(tmp_path) as table:
+        collector = Collector(env_of(exchange), Plan(books=["all"], lake=tmp_path))
+        client = OrderBookClient(["btc_mxn", "old_mxn"], env_of(exchange))
+        sampler = Sampler(client, client.books)
+        asked = threading.Event()
+
+        def look_up() -> list[str]:
+            assert asked.wait(10)
+            return ["btc_mxn", "new_mxn"]
+
+        monkeypatch.setattr(collector._books, "look_up", look_up)
+
+        def follow(time: int) -> Entry | None:
+            samples = tuple(Sample.blank(time, book, State.UNKNOWN) for book in sampler.books)
+            tick = Tick(time, samples, {}, 0.0)
+            collector._entry(tick, client)
+            return collector._follow_books(tick, table, sampler, client)
+
+        assert follow(midnight - 2) is None
+        assert follow(midnight - 1) is None
+        assert sampler.books == ("btc_mxn", "old_mxn")
+        # No tick waits for the answer.
+        assert follow(midnight) is None
+        assert collector._books._lookup is not None
+        asked.set()
+        collector._books._lookup.join()
+        ending = follow(midnight + 1)
+        assert ending is not None
+        assert [batch.book for batch in ending.ended] == ["old_mxn"]
+        assert sampler.books == client.books == ("btc_mxn", "new_mxn")
+        assert "new_mxn" in table.books
+        assert follow(midnight + 2) is None

@@ -187,18 +187,20 @@ def _report(collector: Collector, exchange: Environment) -> None:
         p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
         typer.echo(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}", err=True)
     for folder, count in sorted(_folders(summary.files).items()):
-        typer.echo(f"{count} files under {folder}", err=True)
+        typer.echo(f"{count} {'file' if count == 1 else 'files'} under {folder}", err=True)
     if summary.left.rows or summary.left.batches:
         raise BitsoSpreadError(
             f"the disk refused to the end: {summary.left.rows} rows are lost, and "
             f"{summary.left.batches} batches wait in the journal for the next collection"
         )
-    if summary.files:
-        book = min(summary.states) if summary.states else DEFAULT_BOOKS[0]
+    if summary.states and summary.files:
         lake = shlex.quote(str(plan.lake))
         table = "" if plan.table == layout.TABLE else f" --table {shlex.quote(plan.table)}"
+        where = layout.Partition.of(min(summary.states), summary.last_tick)
         typer.echo(
-            f"next: {_program()} query --lake {lake}{table} --date today --book {book}", err=True
+            f"next: {_program()} query --lake {lake}{table} "
+            f"--date {where.date} --book {where.book}",
+            err=True,
         )
 
 
