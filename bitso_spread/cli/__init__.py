@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from bitso_spread.errors import BitsoSpreadError, UsageError
@@ -12,11 +13,16 @@ def main() -> None:
 
     0: done. 1: it could not be done. 2: the command line was wrong.
     """
+    # What is imported stays. Looking through it for garbage, on the way and once more at the
+    # end, is a tenth of what --help takes.
+    gc.disable()
     import typer
 
     from bitso_spread.cli.app import app, load_commands, settings
 
     load_commands()
+    gc.freeze()
+    gc.enable()
     try:
         app(prog_name="bitso-spread")
     except Exception as error:

@@ -75,5 +75,6 @@ class BookList:
 
     def refreshed(self) -> list[str] | None:
         """Give what `refresh` has found, once; None if there is nothing new."""
-        found, self._found = self._found, None
+        if (found := self._found) is not None:
+            self._found = None
         return found

@@ -55,6 +55,7 @@ class OrderBookClient:
         self._feed = FeedSide(
             ws_url,
             self._books,
+            rules=self.rules,
             counts=self.counts,
             clock=clock,
             changed=self._look_again,

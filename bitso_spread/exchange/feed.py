@@ -25,6 +25,7 @@ from bitso_spread import __version__
 from bitso_spread.clock import monotonic
 from bitso_spread.exchange import wire
 from bitso_spread.exchange.backoff import Backoff
+from bitso_spread.exchange.buffered import BufferedWebSocket
 from bitso_spread.exchange.rest_errors import printable
 
 log = logging.getLogger("bitso_spread.feed")
@@ -155,28 +156,16 @@ class Feed:
 
     def _connection(self) -> Ended:
         try:
-            connection = websocket.WebSocket(
-                sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-                sslopt=_tls(self._url),
-                # Its own check is in Python: 534 µs for a 4.5 KB frame. The JSON decoder checks.
-                skip_utf8_validation=True,
-            )
-            connection.connect(
-                self._url,
-                timeout=CONNECT_TIMEOUT_S,
-                header=[f"User-Agent: bitso-spread/{__version__}"],
-                suppress_origin=True,
-                redirect_limit=0,
-            )
+            connection = open_connection(self._url)
         except Exception as error:  # noqa: BLE001  (websocket-client lets many kinds through)
-            return self._ended(Cause.UNREACHABLE, _said(error))
+            return self._ended(Cause.UNREACHABLE, said(error))
         self._socket = connection
         try:
             return self._converse(connection)
         except websocket.WebSocketConnectionClosedException:
             return self._ended(Cause.LOST, "the connection was cut without a close frame")
         except (OSError, websocket.WebSocketException, ValueError) as error:
-            return self._ended(Cause.LOST, _said(error))
+            return self._ended(Cause.LOST, said(error))
         finally:
             self._socket = None
             connection.shutdown()
@@ -207,7 +196,7 @@ class Feed:
                 if opcode == ABNF.OPCODE_TEXT:
                     self._take(frame.data, now)
                 elif opcode == ABNF.OPCODE_CLOSE:
-                    return self._ended(Cause.CLOSED, _close_reason(frame.data))
+                    return self._ended(Cause.CLOSED, close_reason(frame.data))
                 elif opcode == ABNF.OPCODE_BINARY:
                     rejected = wire.RejectedError(wire.Rejection.NOT_TEXT, "a binary frame")
                     self._listener.on_rejected(rejected, now)
@@ -289,6 +278,27 @@ class LinkWatch:
         return True
 
 
+def open_connection(url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> websocket.WebSocket:
+    """Connect as the feed does, subscribed to nothing yet.
+
+    What it raises may be of any kind: websocket-client lets many through. `said` tells it.
+    """
+    connection: websocket.WebSocket = BufferedWebSocket(
+        sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        sslopt=_tls(url),
+        # Its own check is in Python: 534 µs for a 4.5 KB frame. The JSON decoder checks.
+        skip_utf8_validation=True,
+    )
+    connection.connect(
+        url,
+        timeout=timeout_s,
+        header=[f"User-Agent: bitso-spread/{__version__}"],
+        suppress_origin=True,
+        redirect_limit=0,
+    )
+    return connection
+
+
 def _tls(url: str) -> dict[str, object]:
     if not url.startswith("wss:"):
         return {}
@@ -298,14 +308,16 @@ def _tls(url: str) -> dict[str, object]:
     return {"context": context, "cert_reqs": ssl.CERT_REQUIRED, "check_hostname": True}
 
 
-def _close_reason(data: bytes) -> str:
+def close_reason(data: bytes) -> str:
+    """Give the code and text of a close frame, for a person."""
     if len(data) < 2:
         return "closed by the exchange"
     code, reason = int.from_bytes(data[:2], "big"), printable(data[2:].decode("utf-8", "replace"))
     return f"closed by the exchange with {code}" + (f" ({reason})" if reason else "")
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """Give an error of a connection as one short line."""
     # A failed handshake's text quotes all of the reply's headers: its first line will do.
     first = str(error).strip().split("\n", 1)[0].split(" -+-+- ", 1)[0]
     return printable(first) or type(error).__name__

@@ -15,7 +15,7 @@ from bitso_spread.exchange import wire
 from bitso_spread.exchange.feed import Ended, Feed
 from bitso_spread.exchange.lag import LAGGING_S, LagMeter
 from bitso_spread.exchange.rest_errors import printable
-from bitso_spread.exchange.standing import FeedView, Link, Word, doubted, remember
+from bitso_spread.exchange.standing import FeedView, Link, Rules, Word, doubted, remember
 
 log = logging.getLogger("bitso_spread.feed")
 
@@ -28,12 +28,14 @@ class FeedSide:
         url: str,
         books: Iterable[str],
         *,
+        rules: Rules,
         counts: Counter[str],
         clock: Callable[[], float],
         changed: Callable[[], None],
     ) -> None:
         self._books = tuple(books)
         self._views = {book: FeedView() for book in self._books}
+        self._max_lag_s = rules.max_stale_s
         self._counts = counts
         self._clock = clock
         self._changed = changed
@@ -127,11 +129,14 @@ class FeedSide:
         if lag > LAGGING_S >= self._lag_s:
             self._counts["lagging"] += 1
             log.warning("feed lags by %.1f s", lag)
+        trusted = self._lag_s <= self._max_lag_s
         self._lag_s = lag
         # A late frame tells how the book stood when it was sent.
         word = Word(now, now - lag if lag > LAGGING_S else now, message.quote, "feed")
         spoke = now if view.spoke is None else view.spoke
         self._views[book] = FeedView(remember(view.words, word), view.acked, spoke)
+        if trusted and lag > self._max_lag_s:
+            self._changed()
 
     def _acknowledged(self, ack: wire.Ack, now: float) -> None:
         # Bitso's documentation shows acks without a book: then each open one may be meant.

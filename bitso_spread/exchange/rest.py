@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
 from typing import Self
@@ -44,6 +45,17 @@ class FromEnviron(Enum):
 
 
 FROM_ENVIRON = FromEnviron.FROM_ENVIRON
+
+
+@dataclass(frozen=True, slots=True)
+class LastReply:
+    """What came with a reply beside its body."""
+
+    status: int
+    date: str | None
+    """The exchange's clock in whole seconds: the `Date` header as it came."""
+    took_s: float
+    """From the request to the end of the body."""
 
 
 class RestClient:
@@ -79,6 +91,8 @@ class RestClient:
         self.environment = environment
         self.budget = budget or budget_of(environment)
         self.rejected: Counter[str] = Counter()
+        self.last_reply: LastReply | None = None
+        """Of the request that was last answered, whatever the answer."""
         self._credentials = _credentials_for(environment, credentials)
         self._timeout_s = timeout_s
         self._patience_s = patience_s
@@ -179,7 +193,8 @@ class RestClient:
     def _exchange(self, endpoint: str, query: dict[str, str] | None) -> tuple[int, bytes]:
         host = self.environment.rest_host
         url = f"{self.environment.rest_url}/{endpoint}/"
-        until = time.monotonic() + self._timeout_s
+        began = time.monotonic()
+        until = began + self._timeout_s
         try:
             request = self._http.build_request("GET", url, params=query)
             self._sign(request)
@@ -191,6 +206,8 @@ class RestClient:
                     # httpx bounds each read; a reply that only drips must end as well.
                     if time.monotonic() > until:
                         raise httpx.ReadTimeout("the reply was not whole")
+                took_s = time.monotonic() - began
+                self.last_reply = LastReply(reply.status_code, reply.headers.get("Date"), took_s)
                 return reply.status_code, bytes(body)
         except httpx.TimeoutException:
             raise TransportError(

@@ -7,26 +7,20 @@ write which book is decided by `bitso_spread.lake.locks`; data files are the wri
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bitso_spread.clock import monotonic
-from bitso_spread.errors import LakeError, LakeIdentityError
+from bitso_spread.errors import LakeIdentityError
+from bitso_spread.lake.database import Database
 from bitso_spread.model import Sample, State
 
 _VERSION = 1
 # An entry of the identity that is none of its values: from now on it stands.
 _SETTLED = "settled"
-# Another collector's transaction takes milliseconds; a disk whose sync takes seconds, that long.
-_BUSY_S = 30.0
-_RETRY_S = 0.02
 
 _SCHEMA = """
 CREATE TABLE identity (
@@ -119,21 +113,7 @@ class LakeState:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise LakeError(f"cannot keep a journal in {path}: {error}") from error
-        try:
-            self._prepare(path)
-        except (OSError, sqlite3.Error) as error:
-            self._db.close()
-            raise LakeError(f"cannot keep a journal in {path}: {error}") from error
-        except LakeError:
-            self._db.close()
-            raise
+        self._db = Database(path, _SCHEMA, _VERSION)
 
     def __enter__(self) -> Self:
         return self
@@ -150,47 +130,6 @@ class LakeState:
         """Close the connection."""
         self._db.close()
 
-    def _prepare(self, path: Path) -> None:
-        self._write_ahead()
-        # A commit returns when it is on the disk: rows are durable within their second.
-        self._db.execute("PRAGMA synchronous = FULL")
-        with self._transaction():
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {_VERSION}")
-            elif version != _VERSION:
-                raise LakeError(
-                    f"{path} was made by a newer bitso-spread (journal version {version}, "
-                    f"this one reads {_VERSION}): upgrade, or move it aside"
-                )
-
-    def _write_ahead(self) -> None:
-        # While another process makes this same change, SQLite refuses without waiting for it.
-        give_up = monotonic() + _BUSY_S
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > give_up:
-                    raise
-                time.sleep(_RETRY_S)
-            else:
-                return
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            # A full disk may have rolled back already.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
     def claim(self, identity: Identity, *, settle: bool = False) -> None:
         """Write down what the table holds, or check that it holds just that.
 
@@ -201,7 +140,7 @@ class LakeState:
             LakeIdentityError: it holds something else; the message says what.
         """
         wanted = {name: str(value) for name, value in asdict(identity).items()}
-        with self._transaction():
+        with self._db.transaction():
             held = dict(self._db.execute("SELECT name, value FROM identity"))
             if _SETTLED not in held and not self._db.execute("SELECT 1 FROM mark").fetchone():
                 self._db.execute("DELETE FROM identity")
@@ -224,7 +163,7 @@ class LakeState:
     def record(self, rows: Iterable[tuple[Batch, Sample]], outages: Iterable[Outage] = ()) -> None:
         """Commit rows, the marks that they raise, and outages that began or ended, at once."""
         pairs = list(rows)
-        with self._transaction():
+        with self._db.transaction():
             self._db.executemany(
                 "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 [astuple(batch) for batch in {batch for batch, _ in pairs}],
@@ -283,7 +222,7 @@ class LakeState:
 
     def stage(self, file: WrittenFile) -> None:
         """Note what is about to be moved into the table, so that a crash cannot double it."""
-        with self._transaction():
+        with self._db.transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", astuple(file)
             )
@@ -292,7 +231,7 @@ class LakeState:
         """Note that a batch is in the table, and drop its rows from the journal."""
         key = (batch.book, batch.first_tick)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._transaction():
+        with self._db.transaction():
             if file is not None:
                 self._db.execute("UPDATE file SET written_at = ? WHERE path = ?", (now, file.path))
             self._db.execute(
@@ -318,7 +257,7 @@ class LakeState:
 
     def end_outages(self, book: str) -> None:
         """End the outages that a crash left open, at the last tick that was recorded."""
-        with self._transaction():
+        with self._db.transaction():
             self._db.execute(
                 "UPDATE outage SET last_tick = (SELECT tick FROM mark WHERE mark.book = ?1) "
                 "WHERE book = ?1 AND last_tick IS NULL",

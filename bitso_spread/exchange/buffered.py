@@ -1,0 +1,68 @@
+"""websocket-client's connection, reading from the socket all that has come and not piece by piece.
+
+By itself it asks the system for the two bytes of a frame's head, then for its length, then for
+its payload, each with a wait before it: six system calls a frame. Here one gives all frames that
+have come, and those that lie there whole are taken as they are. All others, such as fragments
+and control frames, are websocket-client's business, and what they mean is the feed's.
+
+tests/benchmarks/test_feed.py measures what it gains.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import websocket
+from websocket import ABNF
+
+# A dozen frames of 4.6 KB; a TLS record has at most 16 KB.
+_READ_BYTES = 64 * 1024
+# The first two bytes (RFC 6455, 5.2) of a whole text frame, not masked, whose length of 126 to
+# 65,535 bytes follows in two more.
+_TEXT_HEAD = b"\x81\x7e"
+_HEAD_BYTES = 4
+
+
+class BufferedWebSocket(websocket.WebSocket):
+    """A connection whose frames may already lie in its own buffer; for one reading thread.
+
+    Whether there is something to read must be asked by reading, never of its socket.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._unread = b""
+        self._position = 0
+        super().__init__(**options)
+
+    def recv_frame(self) -> ABNF:
+        """Give the next frame.
+
+        Raises:
+            WebSocketException, OSError: as websocket-client does.
+        """
+        # Between two frames, and not after a wait in the middle of one.
+        if self.frame_buffer.header is None and not self.frame_buffer.recv_buffer:
+            self._fill()
+            start = self._position + _HEAD_BYTES
+            head = self._unread[self._position : start]
+            end = start + int.from_bytes(head[2:], "big")
+            if (
+                head.startswith(_TEXT_HEAD)
+                and len(head) == _HEAD_BYTES
+                and end <= len(self._unread)
+            ):
+                self._position = end
+                return ABNF(fin=1, mask_value=0, data=self._unread[start:end])
+        frame: ABNF = websocket.WebSocket.recv_frame(self)
+        return frame
+
+    def _recv(self, bufsize: int) -> bytes:
+        self._fill()
+        start, self._position = self._position, min(self._position + bufsize, len(self._unread))
+        return self._unread[start : self._position]
+
+    def _fill(self) -> None:
+        if self._position == len(self._unread):
+            # What it raises leaves the buffer empty, and the next read asks again.
+            self._unread = websocket.WebSocket._recv(self, _READ_BYTES)  # noqa: SLF001  (its superclass's)
+            self._position = 0
