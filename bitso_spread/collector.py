@@ -75,7 +75,8 @@ class Summary:
     """Seconds since the epoch."""
     states: dict[str, Counter[State]] = field(default_factory=dict)
     """Rows of each book, by state."""
-    files: list[Path] = field(default_factory=list)
+    files: Counter[Path] = field(default_factory=Counter)
+    """How many files were written, by the folder of their date and book."""
     lateness: Lateness = field(default_factory=Lateness)
     left: LeftBehind = field(default_factory=lambda: LeftBehind(0, 0))
 
@@ -219,7 +220,7 @@ class Collector:
             return None
         day = tick.time // DAY_S
         if self._day and day != self._day:
-            self._books.refresh(lambda found: _lockable(found, table))
+            self._books.refresh(lambda found: _lockable(found, table, sampler))
         self._day = day
         books = self._books.refreshed()
         if books is None or set(books) == set(sampler.books):
@@ -241,11 +242,11 @@ class Collector:
             summary.lateness.add(tick.late_s)
 
     def _filed(self, path: Path, batch: Batch, rows: int) -> None:
-        self.summary.files.append(path)
+        self.summary.files[path.parents[1]] += 1
         self._on_file(path, batch, rows)
 
 
-def _lockable(books: list[str], table: Table) -> list[str]:
+def _lockable(books: list[str], table: Table, sampler: Sampler) -> list[str]:
     """Lock those of the books that are new, and leave out what another collector holds."""
     mine = []
     for book in books:
@@ -255,6 +256,8 @@ def _lockable(books: list[str], table: Table) -> list[str]:
             log.warning("%s", error)
         else:
             mine.append(book)
+    # Another collector may have recorded them meanwhile.
+    sampler.keep_after(table.marks())
     return mine
 
 

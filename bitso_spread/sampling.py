@@ -102,6 +102,10 @@ class Sampler:
         self._clock = clock
         self._said = -math.inf
 
+    def keep_after(self, marks: Mapping[str, int]) -> None:
+        """Give no tick of a book at or below its mark, the last tick that is recorded of it."""
+        self._marks.update(marks)
+
     def ticks(self) -> Generator[Tick | Gap]:
         """Wait for the start, then give each tick when its time has come.
 

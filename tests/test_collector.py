@@ -47,8 +47,9 @@ def test_every_tick_gives_one_row_of_each_book(tmp_path: Path) -> None:
         assert times == list(range(times[0], times[0] + 5))
         assert rows["bid"].null_count() == 0
         assert (rows["bid"] < rows["ask"]).all()
-    assert len(summary.files) == 6
-    assert all(path.name.startswith("sim-") for path in summary.files)
+    files = list(Lake(tmp_path).files())
+    assert len(files) == summary.files.total() == 6
+    assert all(file.path.name.startswith("sim-") for file in files)
 
 
 def test_nothing_but_whole_data_files_is_ever_in_the_table(tmp_path: Path) -> None:

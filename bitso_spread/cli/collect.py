@@ -186,7 +186,7 @@ def _report(collector: Collector, exchange: Environment) -> None:
         figures = [late.percentile(50), late.percentile(99), late.max_s]
         p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
         typer.echo(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}", err=True)
-    for folder, count in sorted(_folders(summary.files).items()):
+    for folder, count in sorted(summary.files.items()):
         typer.echo(f"{count} {'file' if count == 1 else 'files'} under {folder}", err=True)
     if summary.left.rows or summary.left.batches:
         raise BitsoSpreadError(
@@ -202,15 +202,6 @@ def _report(collector: Collector, exchange: Environment) -> None:
             f"--date {where.date} --book {where.book}",
             err=True,
         )
-
-
-def _folders(files: list[Path]) -> dict[Path, int]:
-    """Count files by the folder of their book and date."""
-    counts: dict[Path, int] = {}
-    for path in files:
-        folder = path.parent.parent
-        counts[folder] = counts.get(folder, 0) + 1
-    return counts
 
 
 def _program() -> str:

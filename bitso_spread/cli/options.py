@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -70,3 +70,69 @@ TableOption = Annotated[
     str,
     typer.Option("--table", metavar="NAME", help="The table in the lake."),
 ]
+
+# What `query` and the commands that take its filters share.
+
+HeldLakeOption = Annotated[
+    Path,
+    typer.Option(
+        "--lake",
+        envvar="BITSO_SPREAD_LAKE",
+        metavar="DIR",
+        help="The folder that holds the table; naming the table's own folder works too.",
+    ),
+]
+
+DateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--date",
+        metavar="D",
+        show_default="every day",
+        help="UTC days: 20240726, 2024-07-26, today, yesterday, A..B, A.. or ..B.",
+    ),
+]
+
+HeldBookOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--book",
+        "-b",
+        envvar="BITSO_SPREAD_BOOK",
+        metavar="BOOK",
+        show_default="every book",
+        help="A book, such as btc_mxn or BTC-MXN; repeat it, or join several with commas.",
+    ),
+]
+
+MinutesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--minutes",
+        metavar="A..B",
+        show_default="the whole day",
+        help="Batches by their start, in minutes from UTC midnight; ends included.",
+    ),
+]
+
+
+def from_option(command: str) -> Any:
+    """Make the option ``--from`` of a command; `from` itself cannot be a parameter."""
+    return typer.Option(
+        "--from",
+        envvar=f"BITSO_SPREAD_{command}_FROM",
+        metavar="T",
+        show_default="the beginning",
+        help="The first instant, in ISO 8601; without an offset it is in --tz.",
+    )
+
+
+def to_option(command: str) -> Any:
+    """Make the option ``--to`` of a command."""
+    return typer.Option(
+        "--to",
+        envvar=f"BITSO_SPREAD_{command}_TO",
+        metavar="T",
+        show_default="the end",
+        help="The instant to stop before.",
+    )

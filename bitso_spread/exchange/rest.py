@@ -20,8 +20,6 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum, auto
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -34,6 +32,7 @@ from bitso_spread.exchange.rest_errors import HttpError, TransportError
 from bitso_spread.exchange.rest_models import BookInfo, OrderBook, Ticker
 from bitso_spread.exchange.signing import SALTS, Credentials, authorization
 from bitso_spread.exchange.wire import RejectedError
+from bitso_spread.lifetime import Closing
 
 logger = logging.getLogger("bitso_spread.exchange")
 
@@ -58,7 +57,7 @@ class LastReply:
     """From the request to the end of the body."""
 
 
-class RestClient:
+class RestClient(Closing):
     """Asks one exchange, unsigned or signed. Safe to use from several threads.
 
     `timeout_s` bounds a request, `patience_s` how long each may wait for its slot of the budget,
@@ -106,19 +105,6 @@ class RestClient:
             trust_env=not environment.is_loopback,
             headers={"User-Agent": f"bitso-spread/{__version__}", "Accept": "application/json"},
         )
-
-    def __enter__(self) -> Self:
-        """Give the client itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

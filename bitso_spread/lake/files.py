@@ -30,11 +30,15 @@ SCHEMA: dict[str, pl.DataType] = {
     "spread": pl.Float64(),
 }
 COLUMNS = tuple(SCHEMA)
+FILE = "file"
+"""The column in which `read_numbered` tells which file a row is of."""
 
 # Our own timestamps match the first form, which parses a day of one book in 5 ms. The second
 # takes Z, +0000, other offsets and fractions of a second too, in 16 ms.
 _OWN_TIME = "%Y-%m-%dT%H:%M:%S+00:00"
 _ANY_TIME = "%+"
+
+_ENDS = {".csv": b"\n", ".parquet": b"PAR1"}
 
 # Broken Parquet can make polars panic, and that is no Exception.
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
@@ -81,21 +85,39 @@ def read_files(files: Iterable[DataFile]) -> pl.DataFrame:
     Raises:
         LakeError: a file is gone, cut short or not what it should be; it is named.
     """
-    texts: dict[tuple[str, ...], list[_Piece]] = {}
-    parquets: list[_Piece] = []
-    for file in files:
-        data = _read_bytes(file.path)
-        if not data:
-            _log.warning("%s is empty: it has no rows", file.path)
-        elif file.path.suffix == layout.SUFFIXES["parquet"]:
-            parquets.append(_Piece(file.path, data))
-        else:
-            header, piece = _split_header(_Piece(file.path, data))
-            texts.setdefault(header, []).append(piece)
+    pieces = (_Piece(file.path, _read_bytes(file.path)) for file in files)
+    texts, parquets = _by_form(pieces)
     frames = [_read_pieces(pieces, partial(_parse_csv, header)) for header, pieces in texts.items()]
     if parquets:
         frames.append(_read_pieces(parquets, _parse_parquet))
     return pl.concat([no_rows(), *frames])
+
+
+def read_numbered(files: Sequence[DataFile], contents: Sequence[bytes]) -> pl.DataFrame:
+    """Give the rows of files whose bytes are at hand, in order, each with its file's number.
+
+    The number, in the column `FILE`, is the file's place among `files`.
+
+    Raises:
+        LakeError: a file is cut short or not what it should be; it is named.
+    """
+    pairs = zip(files, contents, strict=True)
+    texts, parquets = _by_form(
+        _Piece(file.path, data, number) for number, (file, data) in enumerate(pairs)
+    )
+    frames = [
+        _read_pieces(pieces, partial(_parse_csv, header)).with_columns(_lines_of(pieces))
+        for header, pieces in texts.items()
+    ]
+    if parquets:
+        frames.append(_read_numbered_parquets(parquets))
+    rows = pl.concat([no_rows().with_columns(pl.lit(0, pl.UInt32).alias(FILE)), *frames])
+    return rows if len(frames) < 2 else rows.sort(FILE, maintain_order=True)
+
+
+def is_whole(file: DataFile, data: bytes) -> bool:
+    """Tell whether the bytes of a file end as such a file does, and are not cut short."""
+    return data.endswith(_ENDS[file.path.suffix])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +126,7 @@ class _Piece:
 
     path: Path
     data: bytes | memoryview
+    number: int = 0
 
 
 class _UnreadableError(Exception):
@@ -117,6 +140,23 @@ def _read_bytes(path: Path) -> bytes:
         raise LakeError(f"{path} is gone: it was there a moment ago, so ask again") from None
     except OSError as error:
         raise LakeError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _by_form(
+    pieces: Iterable[_Piece],
+) -> tuple[dict[tuple[str, ...], list[_Piece]], list[_Piece]]:
+    """Give the pieces of CSV by their columns, and those of Parquet."""
+    texts: dict[tuple[str, ...], list[_Piece]] = {}
+    parquets: list[_Piece] = []
+    for piece in pieces:
+        if not piece.data:
+            _log.warning("%s is empty: it has no rows", piece.path)
+        elif piece.path.suffix == layout.SUFFIXES["parquet"]:
+            parquets.append(piece)
+        else:
+            header, rest = _split_header(piece)
+            texts.setdefault(header, []).append(rest)
+    return texts, parquets
 
 
 def _read_pieces(
@@ -154,7 +194,32 @@ def _split_header(piece: _Piece) -> tuple[tuple[str, ...], _Piece]:
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise LakeError(f"{piece.path} cannot be read: it has no column {', '.join(missing)}")
-    return names, _Piece(piece.path, memoryview(data)[end:])
+    return names, _Piece(piece.path, memoryview(data)[end:], piece.number)
+
+
+def _lines_of(pieces: Sequence[_Piece]) -> pl.Series:
+    """Give the number of each line's file; `_parse_csv` sees to it that a line is a row."""
+    lines = [bytes(piece.data).count(b"\n") for piece in pieces]
+    numbers = pl.Series(FILE, [piece.number for piece in pieces], pl.UInt32)
+    return numbers.repeat_by(pl.Series(lines)).explode(empty_as_null=False)
+
+
+def _read_numbered_parquets(pieces: Sequence[_Piece]) -> pl.DataFrame:
+    # Only from paths does polars tell which file a row is of: 29 ms for 144 files, where one
+    # by one they take 57 ms.
+    numbers = {str(piece.path): piece.number for piece in pieces}
+    try:
+        frame = pl.read_parquet([*numbers], glob=False, include_file_paths=FILE)
+        rows = _conform(frame)
+    except (*_UNREADABLE, _UnreadableError, OSError):
+        rows_of = ((piece, _read_piece(piece, _parse_parquet)) for piece in pieces)
+        return pl.concat(
+            rows.with_columns(pl.lit(piece.number, pl.UInt32).alias(FILE))
+            for piece, rows in rows_of
+        )
+    return rows.with_columns(
+        frame[FILE].replace_strict(numbers, return_dtype=pl.UInt32).alias(FILE)
+    )
 
 
 def _parse_csv(header: tuple[str, ...], parts: Sequence[bytes | memoryview]) -> pl.DataFrame:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 from bitso_spread.errors import LakeBusyError, LakeError
+from bitso_spread.lifetime import Closing
 
 if sys.platform == "win32":
     import msvcrt
@@ -30,22 +30,15 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-class BookLocks:
+class BookLocks(Closing):
     """The locks that this process holds on books of one table."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[str, IO[bytes]] = {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give all locks back."""
         self.release(list(self._held))
 
     @property

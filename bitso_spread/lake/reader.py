@@ -70,6 +70,10 @@ class Lake:
         """Give the partitions that are asked for, by their start, then by book."""
         return (partition for partition, _ in self._folders(Filters.of(**question)))
 
+    def folders(self, **question: Unpack[Question]) -> Iterator[tuple[layout.Partition, Path]]:
+        """Give the partitions that are asked for, each with its folder."""
+        return self._folders(Filters.of(**question))
+
     def files(self, **question: Unpack[Question]) -> Iterator[DataFile]:
         """Give the data files that may hold rows that are asked for, by their start.
 

@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from bitso_spread.errors import LakeIdentityError
 from bitso_spread.lake.database import Database
+from bitso_spread.lifetime import Closing
 from bitso_spread.model import Sample, State
 
 _VERSION = 1
@@ -102,7 +101,7 @@ class Outage:
     """None while it lasts."""
 
 
-class LakeState:
+class LakeState(Closing):
     """A connection to what stands beside a table; for one thread at a time.
 
     Its methods let `sqlite3.Error` through where the disk is full or refuses: whoever writes
@@ -114,17 +113,6 @@ class LakeState:
 
     def __init__(self, path: Path) -> None:
         self._db = Database(path, _SCHEMA, _VERSION)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""

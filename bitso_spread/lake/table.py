@@ -6,14 +6,13 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.lake.locks import BookLocks
 from bitso_spread.lake.state import Batch, Identity, LakeState
 from bitso_spread.lake.writer import BatchWriter
+from bitso_spread.lifetime import Closing
 
 log = logging.getLogger("bitso_spread.lake")
 
@@ -21,7 +20,7 @@ OnFile = Callable[[Path, Batch, int], None]
 """Called with a finished file's absolute path, its batch and its number of rows."""
 
 
-class Table:
+class Table(Closing):
     """Holds the locks on the books that this process writes, until it is closed.
 
     Raises:
@@ -37,20 +36,9 @@ class Table:
         self._state = LakeState(layout.state_file(self.lake, name))
         self._locks = BookLocks(layout.locks_folder(self.lake, name))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Give all locks back."""
-        self._locks.release(self._locks.held)
+        self._locks.close()
         self._state.close()
 
     @property
@@ -98,10 +86,11 @@ class Table:
     def recover(self, on_file: OnFile) -> None:
         """Turn into files what a crash left in the journal of books that nobody writes now.
 
-        A batch keeps the format and columns that it was recorded for.
+        A batch keeps the format and columns that it was recorded for. A partition that refuses
+        is logged, and its rows stay in the journal: new ones can be recorded all the same.
 
         Raises:
-            LakeError: the disk refuses; the rows stay in the journal.
+            LakeError: the journal cannot be read.
         """
         mine = self._locks.held
         try:
@@ -111,10 +100,12 @@ class Table:
                     continue
                 try:
                     self._recover(book, on_file)
+                except OSError as error:
+                    log.error("%s stays in the journal: %s", book, self._refused(error))  # noqa: TRY400  (one line, no traceback)
                 finally:
                     if book not in mine:
                         self._locks.release([book])
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
             raise self._refused(error) from error
 
     def _recover(self, book: str, on_file: OnFile) -> None:

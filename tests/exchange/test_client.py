@@ -12,6 +12,7 @@ import pytest
 import bitso_spread
 from bitso_spread.clock import monotonic
 from bitso_spread.errors import UsageError
+from bitso_spread.exchange import confirm
 from bitso_spread.exchange.client import OrderBookClient
 from bitso_spread.exchange.environment import STAGE, Environment, environment
 from bitso_spread.exchange.standing import Rules, Standing
@@ -50,9 +51,16 @@ def order_books(exchange: SimulatedExchange) -> int:
     return exchange.counts.requests["order_book"]
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let REST be asked for the same book after 0.1 s, where a second of waiting shows nothing."""
+    monkeypatch.setattr(confirm, "MIN_GAP_S", 0.1)
+
+
 # First data, and keeping it.
 
 
+@pytest.mark.usefixtures("hasty")
 def test_rest_gives_the_first_data_and_the_feed_keeps_it(
     exchange: SimulatedExchange, market: HandMarket, connect: Connect
 ) -> None:
@@ -128,6 +136,7 @@ def test_a_late_tick_reads_the_quote_of_then(market: HandMarket, connect: Connec
 # The link.
 
 
+@pytest.mark.usefixtures("hasty")
 def test_after_a_cut_nothing_vouches_until_a_reply_that_was_asked_for_since(
     exchange: SimulatedExchange, market: HandMarket, connect: Connect
 ) -> None:
@@ -201,6 +210,7 @@ def test_while_there_is_no_feed_rest_carries_the_books(
     assert 1 <= exchange.counts.requests["ticker"] <= 4
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_feed_that_lags_too_far_is_no_feed_and_rest_carries_the_books(
     exchange: SimulatedExchange, market: HandMarket, connect: Connect
 ) -> None:
@@ -243,6 +253,7 @@ def test_a_book_that_has_gone_mute_is_found_by_rest_and_subscribed_anew(
     assert client.counts["mute"] == 1
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_crossed_frame_puts_its_book_in_doubt_and_rest_settles_it(
     exchange: SimulatedExchange, market: HandMarket, connect: Connect
 ) -> None:
@@ -273,6 +284,7 @@ def test_a_doubt_that_nothing_settles_makes_the_book_unknown(
     assert client.quote("btc_mxn") == SECOND
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_reply_among_crossed_frames_is_asked_for_again_while_the_quote_still_stands(
     exchange: SimulatedExchange, market: HandMarket, connect: Connect
 ) -> None:
@@ -295,6 +307,7 @@ def test_a_reply_among_crossed_frames_is_asked_for_again_while_the_quote_still_s
     assert order_books(exchange) == asked + 2
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_rejected_reply_is_asked_for_again_while_the_quote_still_stands(
     exchange: SimulatedExchange, market: HandMarket, connect: Connect
 ) -> None:
@@ -364,6 +377,7 @@ def test_being_told_off_is_a_minute_of_silence(
     client = connect("btc_mxn", "usd_mxn")
     eventually(lambda: client.counts["rest_failures"])
     assert "too many requests" in client.trouble("btc_mxn")
+    eventually(subscribed(client))
     market.move(SECOND)
     eventually(lambda: client.quote("btc_mxn") == SECOND)
     eventually(lambda: client.counts["frames"] >= 1)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection
 
@@ -277,6 +278,58 @@ def test_a_frame_in_pieces_is_one_frame(serving: Serve, start: Start, heard: Hea
     assert heard.frames[0].quote == quote(99, 100)
 
 
+@pytest.mark.parametrize("secure", [False, True])
+def test_frames_that_come_together_are_told_apart(
+    serving: Serve,
+    start: Start,
+    heard: Heard,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    secure: bool,
+) -> None:
+    # The lengths at which the head of a frame changes its form, and a few thousand frames.
+    lengths = [13, 125, 126, 127, 65535, 65536, 65537, *range(1000, 9000, 5)]
+
+    def serve(connection: ServerConnection) -> None:
+        connection.recv()
+        together = bytearray()
+        for length in lengths:
+            text = f'{{"type":"{length}"}}'.ljust(length).encode()
+            together += Frame(Opcode.TEXT, text).serialize(mask=False)
+            together += Frame(Opcode.PING, b"?").serialize(mask=False)
+        connection.socket.sendall(together)
+        hold(connection)
+
+    options: dict[str, Any] = {}
+    if secure:
+        options["ssl"] = request.getfixturevalue("tls")
+        monkeypatch.setenv("SSL_CERT_FILE", str(request.getfixturevalue("certificate")))
+    start(serving(serve, **options).replace("127.0.0.1", "localhost"))
+    eventually(lambda: len(heard.messages) == len(lengths))
+    assert heard.messages == [wire.Unknown(str(length)) for length in lengths]
+    assert heard.rejected == []
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_frame_that_comes_in_dribs_is_one_frame(
+    serving: Serve, start: Start, heard: Heard
+) -> None:
+    def serve(connection: ServerConnection) -> None:
+        connection.recv()
+        frame = Frame(Opcode.TEXT, orders_frame(["99"], ["100"])).serialize(mask=False)
+        for cut in (1, 2, 3, 4, 5, 50, len(frame)):
+            # Longer than the feed waits before it looks at its link.
+            time.sleep(0.06)
+            connection.socket.sendall(frame[:cut])
+            frame = frame[cut:]
+        hold(connection)
+
+    start(serving(serve))
+    eventually(lambda: heard.frames)
+    assert heard.frames[0].quote == quote(99, 100)
+    assert (heard.rejected, heard.downs) == ([], [])
+
+
 def hold(connection: ServerConnection) -> None:
     """Keep a connection open until its client leaves."""
     with contextlib.suppress(ConnectionClosed):
@@ -364,10 +417,15 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tls_url(certificate: Path, serving: Serve) -> str:
+def tls(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    return serving(hold, ssl=context)
+    return context
+
+
+@pytest.fixture
+def tls_url(tls: ssl.SSLContext, serving: Serve) -> str:
+    return serving(hold, ssl=tls)
 
 
 def test_a_certificate_that_nobody_signed_is_refused(

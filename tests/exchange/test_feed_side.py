@@ -85,6 +85,7 @@ def test_a_new_connection_vouches_for_nothing_that_an_old_one_said(side: Side) -
     side.feed.on_down(LOST, side.after(1).now)
     assert side.standing().reason == "no link: lost: it was cut"
     side.after(1).up()
+    assert side.standing().reason == "not subscribed yet"
     side.tell(SUBSCRIBED)
     standing = side.standing()
     assert (standing.quote, standing.state) == (quote(99, 100), State.HELD)

@@ -379,8 +379,10 @@ def test_a_late_tick_finds_its_word_among_many() -> None:
 def test_the_word_before_a_long_silence_is_kept_for_a_late_tick() -> None:
     words = remember((), frame(60))
     words = remember(words, frame(30))
+    words = remember(words, frame(3))
     words = remember(words, frame(0.5))
-    assert latest(words, NOW - 1) == frame(30)
+    assert latest(words, NOW - 1) == frame(3)
+    assert latest(words, NOW - 4) == frame(30)
     assert frame(60) not in words
 
 

@@ -199,6 +199,8 @@ def test_an_ack_is_not_taken_for_data() -> None:
     # As in Bitso's documentation.
     del ack["book"]
     assert wire.decode(text(ack)) == Ack("subscribe", None, "orders")
+    ack["payload"] = {"bids": [order("99")], "asks": [order("100")]}
+    assert wire.decode(text(ack)) == Ack("subscribe", None, "orders")
 
 
 def test_a_refusal_names_the_book_of_its_text() -> None:

@@ -126,7 +126,7 @@ def test_stopped_at_any_step_the_next_write_completes_it(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("first", range(1, 25, 3))
+@pytest.mark.parametrize("first", range(1, 25, 6))
 def test_stopped_twice_the_third_write_completes_it(tmp_path: Path, when: When, first: int) -> None:
     for second in count(1):
         lake = tmp_path / str(second)
@@ -183,6 +183,25 @@ def test_a_file_cut_short_by_a_full_disk_never_comes_into_the_table(
     assert table_files(tmp_path) == []
     assert write(tmp_path)
     assert_written_once(tmp_path)
+
+
+def test_a_name_that_someone_takes_after_a_crash_is_not_mistaken_for_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    lake_with_a_batch(tmp_path)
+    # The crash comes when the name is noted and nothing has it yet.
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_move_in", crash)
+        assert not write(tmp_path)
+    path = tmp_path / TABLE / Partition.of("btc_mxn", NOON).path / "btc_mxn-20260921T120000Z.csv"
+    assert not path.exists()
+    path.write_text(HEADER)
+    assert write(tmp_path)
+    assert_written_once(tmp_path)
+    assert path.read_text() == HEADER
 
 
 def test_a_file_that_someone_edits_after_a_crash_is_not_replaced(

@@ -1,0 +1,55 @@
+"""Where the rows of a lake come from, and what it holds: what its readers say beside the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bitso_spread.cli.tables import say
+from bitso_spread.lake import layout
+
+if TYPE_CHECKING:
+    from bitso_spread.lake.reader import Lake
+
+# Names of books that one line can hold.
+_LISTED = 10
+
+
+class Marks:
+    """Says once, of each environment but production, that rows come from it."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, str] = {}
+
+    def add(self, environment: str) -> None:
+        """Take note of an environment that rows were recorded from."""
+        if environment == layout.PRODUCTION or environment in self._labels:
+            return
+        simulated = environment == layout.SIMULATED
+        self._labels[environment] = "SIMULATED" if simulated else environment
+        if simulated:
+            say("SIMULATED: rows are of the simulated exchange")
+        else:
+            say(f"{environment}: rows were recorded from there, not from production")
+
+    def title(self) -> str | None:
+        """Give what stands above a table of these rows."""
+        return ", ".join(self._labels.values()) or None
+
+
+def holdings(lake: Lake) -> str:
+    """Say what days and books a lake has, for a person whose question found nothing."""
+    place = f"the table {lake.table} in {lake.root}"
+    dates = lake.dates()
+    if not dates:
+        return f"{place} holds nothing yet"
+    days = str(dates[0])
+    if len(dates) > 1:
+        days = f"{dates[0]}..{dates[-1]} ({len(dates)} days)"
+    return f"{place} holds {days}, of {_listed(lake.books())}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    shown = ", ".join(names[:_LISTED])
+    return f"{shown} and {more} more" if more > 0 else shown or "no book"

@@ -1,0 +1,243 @@
+"""What lies in the folders of a book's day: data files with their bytes, and all that is no data.
+
+Takes files as they are. What is in them is checked by `bitso_spread.lake.checks`, and which folders
+are looked at is decided by `bitso_spread.lake.audit`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bitso_spread.errors import LakeError
+from bitso_spread.lake import layout
+from bitso_spread.lake.files import DataFile
+from bitso_spread.lake.filters import Filters, start_of
+from bitso_spread.lake.findings import Finding, Kind
+from bitso_spread.lake.layout import Partition
+from bitso_spread.lake.reader import Lake
+from bitso_spread.lake.records import BookDay, Records
+from bitso_spread.lake.state import WrittenFile
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What lies in the folders of a book's day, or beside them."""
+
+    files: list[DataFile] = field(default_factory=list)
+    """By their start, as far as they could be read."""
+    contents: list[bytes] = field(default_factory=list)
+    """The bytes of these files."""
+    findings: list[Finding] = field(default_factory=list)
+    looked_at: int = 0
+    """Data files, whether or not they could be read."""
+    checksums: int = 0
+    """Files whose checksum was compared."""
+    debris: int = 0
+    """Files that hold no data, and harm nobody."""
+
+
+class Shelf:
+    """Takes from the disk what a question asks for; safe to be used by several threads."""
+
+    def __init__(self, lake: Lake, filters: Filters, records: Records) -> None:
+        self._lake = lake
+        self._table = lake.root / lake.table
+        self._filters = filters
+        self._records = records
+        self._in_journal = {Partition.of(each.book, each.first_tick) for each in records.batches}
+
+    def take(self, book: str, date: int) -> Holdings:
+        """Read the files of a book's day that are asked for, and compare their checksums."""
+        held = Holdings()
+        seen = set()
+        written = self._records.files.get((book, date), {})
+        try:
+            folders = list(self._lake.folders(date=date, book=book))
+        except LakeError as error:
+            folders = []
+            held.findings.append(Finding(Kind.UNREADABLE, str(error), book=book))
+        day = self._table / Partition(date, 0, book).path.parent
+        self._pass_over(held, day, {path.name for _, path in folders})
+        for partition, folder in folders:
+            if not self._filters.may_name_partition(partition):
+                continue
+            for file in self._data_files(held, partition, folder):
+                path = self.name_of(file.path)
+                seen.add(path)
+                if self._is_asked_for(file) and not self._came_later(file, path in written):
+                    self._read(held, file, written.get(path))
+        held.findings += (
+            Finding(
+                Kind.GONE,
+                f"{file.rows} rows of {book} were written here, and the file is gone: "
+                "restore it from a backup",
+                path,
+                book,
+                file.first_tick,
+                file.rows,
+            )
+            for path, file in written.items()
+            if path not in seen and self._was_asked_for(file)
+        )
+        return held
+
+    def beside(
+        self, days: Container[int], books: Mapping[int, set[str]], *, whole: bool
+    ) -> Holdings:
+        """Look at what lies above the partitions: in the folders of `days`, and of the table.
+
+        Args:
+            days: those that are asked for.
+            books: the books of all days that there are.
+            whole: whether the table's own folder is looked at too.
+        """
+        held = Holdings()
+        if whole:
+            known = {Partition(day, 0, "").path.parts[0] for day in books}
+            self._pass_over(held, self._table, known)
+        for day, names in books.items():
+            if day in days:
+                paths = [Partition(day, 0, book).path for book in names]
+                folder = self._table / Partition(day, 0, "").path.parts[0]
+                self._pass_over(held, folder, {path.parts[1] for path in paths})
+        return held
+
+    def name_of(self, path: Path) -> str:
+        """Give a path as reports have it: relative to the table."""
+        return path.relative_to(self._table).as_posix()
+
+    def _data_files(self, held: Holdings, partition: Partition, folder: Path) -> list[DataFile]:
+        """List the data files of a partition; what else lies there is noted."""
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            held.findings.append(self._unreadable(folder, error))
+            return []
+        files, others = [], []
+        for entry in entries:
+            if layout.is_data_file(entry.name) and entry.is_file():
+                files.append(DataFile(partition, Path(entry.path), 0))
+            else:
+                others.append(entry)
+        data = self._note(held, others)
+        if not files and partition not in self._in_journal:
+            held.findings.append(self._lost(partition, folder, data, debris=bool(others)))
+        return files
+
+    def _lost(self, partition: Partition, folder: Path, data: int, *, debris: bool) -> Finding:
+        # A partition is named after the first row of a batch, so one without rows says that a
+        # batch was begun, and that it did not come to be.
+        what = "debris of an unfinished batch: no rows" if debris else "a batch without a file"
+        if data:
+            what = f"debris of an unfinished batch: {data} bytes that no query reads"
+        tick = int(start_of(partition).timestamp())
+        return Finding(Kind.LOST_BATCH, what, self.name_of(folder), partition.book, tick)
+
+    def _pass_over(self, held: Holdings, folder: Path, known: set[str]) -> None:
+        """Note what lies in a folder and is no partition."""
+        try:
+            with os.scandir(folder) as found:
+                others = [entry for entry in found if entry.name not in known]
+        except FileNotFoundError:
+            return  # what was recorded of it is gone, or still in the journal
+        except OSError as error:
+            held.findings.append(self._unreadable(folder, error))
+            return
+        self._note(held, sorted(others, key=lambda entry: entry.name))
+
+    def _note(self, held: Holdings, others: list[os.DirEntry[str]]) -> int:
+        """Count what is no data, tell of data out of place, and give the bytes of lost data."""
+        lost = 0
+        for entry in others:
+            for path in _below(entry):
+                data = path.suffix in layout.SUFFIXES.values()
+                size = _size(path) if data else 0
+                if any(
+                    part.startswith(("_", ".")) for part in path.parts[len(self._table.parts) :]
+                ):
+                    held.debris += 1
+                    lost += 0 if path.name.startswith(("_", ".")) else size
+                elif data:
+                    held.findings.append(
+                        Finding(
+                            Kind.WRONG_PARTITION,
+                            "lies outside of every partition, so no query reads it: move it",
+                            self.name_of(path),
+                        )
+                    )
+                else:
+                    held.debris += 1
+        return lost
+
+    def _is_asked_for(self, file: DataFile) -> bool:
+        return not (file.is_own and self._filters.is_over_by(file.partition))
+
+    def _was_asked_for(self, file: WrittenFile) -> bool:
+        partition = Partition.of(file.book, file.first_tick)
+        return self._filters.may_name_partition(partition) and not self._filters.is_over_by(
+            partition
+        )
+
+    def _came_later(self, file: DataFile, is_written: bool) -> bool:
+        """Tell whether a collector wrote the file after the journal was read.
+
+        Its rows were in the journal then, as far as there were any.
+        """
+        if is_written or not (self._records.taken_at and file.is_own):
+            return False
+        try:
+            return file.path.stat().st_mtime >= self._records.taken_at
+        except OSError:
+            return False
+
+    def _read(self, held: Holdings, file: DataFile, written: WrittenFile | None) -> None:
+        path, book = self.name_of(file.path), file.partition.book
+        held.looked_at += 1
+        try:
+            data = file.path.read_bytes()
+        except OSError as error:
+            held.findings.append(self._unreadable(file.path, error, book))
+            return
+        if written is not None:
+            held.checksums += 1
+            if hashlib.sha256(data).hexdigest() != written.sha256:
+                sizes = f"{written.bytes} bytes were written, {len(data)} are there"
+                text = f"has changed since it was written ({sizes}): restore it from a backup"
+                held.findings.append(Finding(Kind.CHANGED, text, path, book, written.first_tick))
+        if not data:
+            held.findings.append(Finding(Kind.EMPTY, "is empty: it has no rows", path, book))
+            return
+        held.files.append(file)
+        held.contents.append(data)
+
+    def _unreadable(self, path: Path, error: OSError, book: str | None = None) -> Finding:
+        return Finding(
+            Kind.UNREADABLE, f"cannot be read: {error.strerror}", self.name_of(path), book
+        )
+
+
+def _below(entry: os.DirEntry[str]) -> Iterator[Path]:
+    """Give the files in a folder, at any depth, or the file itself."""
+    if not entry.is_dir(follow_symlinks=False):
+        yield Path(entry.path)
+        return
+    for folder, _, names in os.walk(entry.path):
+        yield from (Path(folder, name) for name in sorted(names))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def keys_of(records: Records, filters: Filters) -> set[BookDay]:
+    """Give the books and days that are asked for of which something was recorded."""
+    keys = {*records.files, *records.rows}
+    return {(book, date) for book, date in keys if filters.may_name_day(date)}
