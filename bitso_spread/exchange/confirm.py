@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from bitso_spread.exchange.standing import FeedView, Link, Rules, Standing
 
-# One `ticker` request without a book gives the top of every book. Above so many books due at
-# once it is the cheaper question.
+# One `ticker` request without a book gives the top of every book. Where more books than this are
+# followed it is the only question asked: it confirms all of them, so that 54 quiet books cost one
+# request a minute, and not each of them its own.
 TICKER_ABOVE = 10
 # While REST carries the books each one is due every 1.5 s. Two books asked for in turn would be
 # 80 requests a minute, and the limit is 60, so one request has to bring them all.
@@ -88,7 +89,6 @@ def plan(needs: Iterable[Need], at: float, *, carried: bool, tickers: bool = Tru
     due = tuple(need.book for need in waiting if need.due <= at)
     if not due:
         return Plan(wait_s=waiting[0].due - at if waiting else math.inf)
-    # The first of carried books to be due takes the others along, or they would come due one
-    # by one for ever.
-    many = len(waiting) > TICKER_ABOVE_WHEN_CARRYING if carried else len(due) > TICKER_ABOVE
-    return Plan(due, ticker=tickers and many)
+    # The first book to be due takes the others along, or they would come due one by one for ever.
+    above = TICKER_ABOVE_WHEN_CARRYING if carried else TICKER_ABOVE
+    return Plan(due, ticker=tickers and len(waiting) > above)
