@@ -34,14 +34,13 @@ class BufferedWebSocket(websocket.WebSocket):
         self._position = 0
         super().__init__(**options)
 
-    def recv_frame(self) -> ABNF:
-        """Give the next frame.
+    def recv_data_frame(self, control_frame: bool = False) -> tuple[int, ABNF]:
+        """Give the next message, or with `control_frame` the next control frame, and its opcode.
 
         Raises:
             WebSocketException, OSError: as websocket-client does.
         """
-        # Between two frames, and not after a wait in the middle of one.
-        if self.frame_buffer.header is None and not self.frame_buffer.recv_buffer:
+        if self._between_messages():
             self._fill()
             start = self._position + _HEAD_BYTES
             head = self._unread[self._position : start]
@@ -52,9 +51,14 @@ class BufferedWebSocket(websocket.WebSocket):
                 and end <= len(self._unread)
             ):
                 self._position = end
-                return ABNF(fin=1, mask_value=0, data=self._unread[start:end])
-        frame: ABNF = websocket.WebSocket.recv_frame(self)
-        return frame
+                return ABNF.OPCODE_TEXT, ABNF(fin=1, mask_value=0, data=self._unread[start:end])
+        message: tuple[int, ABNF] = websocket.WebSocket.recv_data_frame(self, control_frame)
+        return message
+
+    def _between_messages(self) -> bool:
+        """Tell whether websocket-client has neither begun a frame nor kept a fragment."""
+        frame = self.frame_buffer
+        return frame.header is None and not frame.recv_buffer and self.cont_frame.cont_data is None
 
     def _recv(self, bufsize: int) -> bytes:
         self._fill()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -302,10 +301,9 @@ def open_connection(url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> websocket
 def _tls(url: str) -> dict[str, object]:
     if not url.startswith("wss:"):
         return {}
-    # The same certificates for REST and WebSocket: those that httpx trusts. The other two are
-    # said aloud because websocket-client switches checks off in a context that comes without.
-    context = httpx.create_ssl_context()
-    return {"context": context, "cert_reqs": ssl.CERT_REQUIRED, "check_hostname": True}
+    # The same certificates for REST and WebSocket: those that httpx trusts. A context that is
+    # given keeps its checks: websocket-client sets only those of one that it makes itself.
+    return {"context": httpx.create_ssl_context()}
 
 
 def close_reason(data: bytes) -> str:

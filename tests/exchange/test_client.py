@@ -20,6 +20,10 @@ from bitso_spread.model import State
 from bitso_spread.sim.server import SimulatedExchange
 from tests.exchange.support import Connect, HandMarket, eventually, orders_frame, quote
 
+CROSSED = (
+    '{"success":true,"payload":{"updated_at":"2025-06-05T13:32:36+00:00","sequence":"1",'
+    '"bids":[{"price":"2","amount":"1"}],"asks":[{"price":"1","amount":"1"}]}}'
+)
 FIRST, SECOND, THIRD = quote(1000, 1010), quote(990, 1010), quote(980, 1010)
 USD = quote("18.319", "18.387", "usd_mxn")
 
@@ -233,10 +237,15 @@ def test_a_feed_that_lags_too_far_is_no_feed_and_rest_carries_the_books(
 # What is wrong with one book.
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_book_that_has_gone_mute_is_found_by_rest_and_subscribed_anew(
-    exchange: SimulatedExchange, market: HandMarket, connect: Connect
+    exchange: SimulatedExchange,
+    market: HandMarket,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    client = connect(refresh_after_s=1)
+    monkeypatch.setattr(confirm, "MUTE_S", 0.1)
+    client = connect(refresh_after_s=0.6)
     keep(client, market)
     exchange.faults.mute = {"btc_mxn"}
     market.move(SECOND)
@@ -246,11 +255,34 @@ def test_a_book_that_has_gone_mute_is_found_by_rest_and_subscribed_anew(
     eventually(lambda: exchange.counts.subscriptions["btc_mxn"] == 2)
     # The link is not what was wrong.
     assert client.counts["connections"] == 1
+    # Until its frames come again, REST looks at it more often than at others.
+    asked = order_books(exchange)
+    eventually(lambda: order_books(exchange) >= asked + 3, within=1.5)
     exchange.faults.mute = set()
     market.move(THIRD)
-    eventually(lambda: client.quote("btc_mxn") == THIRD)
-    assert client.standing("btc_mxn").source == "feed"
+    eventually(lambda: client.standing("btc_mxn").source == "feed")
+    assert client.quote("btc_mxn") == THIRD
+    asked, now = order_books(exchange), time.monotonic()
+    eventually(lambda: time.monotonic() - now > 0.5)
+    assert order_books(exchange) <= asked + 1
     assert client.counts["mute"] == 1
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_reply_that_a_frame_has_overtaken_says_nothing(
+    exchange: SimulatedExchange, market: HandMarket, connect: Connect
+) -> None:
+    client = connect(refresh_after_s=0.5)
+    keep(client, market)
+    exchange.faults.rest_delay_s = 0.1
+    asked = order_books(exchange)
+    eventually(lambda: order_books(exchange) == asked + 1)
+    market.move(SECOND)
+    # The next request is made once the reply of the one before has been read.
+    eventually(lambda: order_books(exchange) == asked + 2)
+    assert client.quote("btc_mxn") == SECOND
+    assert client.counts["mute"] == 0
+    assert exchange.counts.subscriptions["btc_mxn"] == 1
 
 
 @pytest.mark.usefixtures("hasty")
@@ -313,11 +345,7 @@ def test_a_rejected_reply_is_asked_for_again_while_the_quote_still_stands(
 ) -> None:
     client = connect(refresh_after_s=1)
     keep(client, market)
-    exchange.faults.rest_status = 200
-    exchange.faults.rest_body = (
-        '{"success":true,"payload":{"updated_at":"2025-06-05T13:32:36+00:00","sequence":"1",'
-        '"bids":[{"price":"2","amount":"1"}],"asks":[{"price":"1","amount":"1"}]}}'
-    )
+    exchange.faults.rest_status, exchange.faults.rest_body = 200, CROSSED
     eventually(lambda: client.counts["rest_rejected_crossed"] == 1)
     assert "rejected: crossed" in (client.standing("btc_mxn").reason or "")
     exchange.faults.rest_status = None
@@ -328,6 +356,18 @@ def test_a_rejected_reply_is_asked_for_again_while_the_quote_still_stands(
         return standing.vouched
 
     eventually(settled, within=2.9)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_book_that_is_crossed_for_good_does_not_use_up_the_requests(
+    exchange: SimulatedExchange, connect: Connect
+) -> None:
+    exchange.faults.rest_status, exchange.faults.rest_body = 200, CROSSED
+    client = connect()
+    eventually(lambda: client.counts["rest_rejected_crossed"])
+    assert client.wait_until_known(timeout=0.4) is False
+    assert order_books(exchange) == 1
+    assert "crossed" in client.trouble("btc_mxn")
 
 
 def test_frames_of_other_books_change_nothing(
@@ -355,16 +395,18 @@ def test_a_refused_book_is_told_and_the_others_go_on(
     eventually(vouched(client))
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_book_that_neither_half_knows_is_refused_by_both(
     exchange: SimulatedExchange, connect: Connect
 ) -> None:
     client = connect("btc_mxn", "nope_mxn")
     eventually(lambda: "Unknown order book nope_mxn" in client.trouble("nope_mxn"))
     eventually(lambda: "not supported" in (client.refusal("nope_mxn") or ""))
+    eventually(vouched(client))
     asked = order_books(exchange)
-    assert client.wait_until_known(timeout=0.5) is False
+    assert client.wait_until_known(timeout=0.4) is False
     # Bitso's own no would be the same a second later.
-    assert order_books(exchange) - asked <= 1
+    assert order_books(exchange) == asked
 
 
 # Requests.

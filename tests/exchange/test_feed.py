@@ -330,6 +330,27 @@ def test_a_frame_that_comes_in_dribs_is_one_frame(
     assert (heard.rejected, heard.downs) == ([], [])
 
 
+@pytest.mark.usefixtures("fast")
+def test_what_looks_like_a_frame_inside_a_frame_is_none(
+    serving: Serve, start: Start, heard: Heard
+) -> None:
+    def serve(connection: ServerConnection) -> None:
+        connection.recv()
+        inner = Frame(Opcode.TEXT, orders_frame(["1"], ["2"])).serialize(mask=False)
+        outer = Frame(Opcode.TEXT, b"junk" + inner).serialize(mask=False)
+        beginning = len(outer) - len(inner)
+        connection.socket.sendall(outer[:beginning])
+        time.sleep(0.1)
+        connection.socket.sendall(outer[beginning:])
+        connection.send(orders_frame(["99"], ["100"]).decode())
+        hold(connection)
+
+    start(serving(serve))
+    eventually(lambda: heard.frames)
+    assert heard.frames[0].quote == quote(99, 100)
+    assert [error.reason for error in heard.rejected] == [Rejection.NOT_JSON]
+
+
 def hold(connection: ServerConnection) -> None:
     """Keep a connection open until its client leaves."""
     with contextlib.suppress(ConnectionClosed):
