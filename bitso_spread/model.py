@@ -97,13 +97,14 @@ def parse_book(text: str) -> str:
     return name
 
 
-def parse_books(texts: Iterable[str]) -> list[str]:
+def parse_books(texts: str | Iterable[str]) -> list[str]:
     """Read names given one by one or joined by commas; each book comes once, in order.
 
     Raises:
         UsageError: one of them does not name two currencies.
     """
-    names = [part for text in texts for part in text.split(",") if part.strip()]
+    given = [texts] if isinstance(texts, str) else texts
+    names = [part for text in given for part in text.split(",") if part.strip()]
     return list(dict.fromkeys(parse_book(name) for name in names))
 
 

@@ -32,12 +32,13 @@ class OrderBookClient:
     in `stop`; as a context manager it does both. Books are named as Bitso names them.
 
     Raises:
-        UsageError: a name is not a book's, or the environment has no WebSocket host.
+        UsageError: no book is named, a name is not a book's, or the environment has no
+            WebSocket host.
     """
 
     def __init__(
         self,
-        books: Iterable[str] = ("btc_mxn", "usd_mxn"),
+        books: str | Iterable[str] = ("btc_mxn", "usd_mxn"),
         environment: Environment = PRODUCTION,
         *,
         rules: Rules | None = None,
@@ -51,6 +52,8 @@ class OrderBookClient:
         """What happened, by name; each name is counted by one thread alone."""
         self._clock = clock
         self._books = tuple(parse_books(books))
+        if not self._books:
+            raise UsageError("no book is named: give some, such as btc_mxn")
         self._stopped = threading.Event()
         self._feed = FeedSide(
             ws_url,

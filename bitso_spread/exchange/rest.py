@@ -24,6 +24,7 @@ from enum import Enum, auto
 import httpx
 
 from bitso_spread import __version__
+from bitso_spread.errors import UsageError
 from bitso_spread.exchange import rest_errors, rest_replies
 from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.budget import SILENCE_S, RequestBudget, budget_of
@@ -85,7 +86,8 @@ class RestClient(Closing):
         """Prepare to ask `environment`; nothing is sent yet.
 
         Raises:
-            UsageError: only one of `BITSO_API_KEY` and `BITSO_API_SECRET` is set.
+            UsageError: only one of `BITSO_API_KEY` and `BITSO_API_SECRET` is set, or
+                `SSL_CERT_FILE` names what cannot be read.
         """
         self.environment = environment
         self.budget = budget or budget_of(environment)
@@ -98,13 +100,16 @@ class RestClient(Closing):
         self._attempts = attempts
         self._sleep = sleep
         self._random = random
-        self._http = httpx.Client(
-            timeout=timeout_s,
-            transport=transport,
-            # A proxy of the environment has no business between this machine and itself.
-            trust_env=not environment.is_loopback,
-            headers={"User-Agent": f"bitso-spread/{__version__}", "Accept": "application/json"},
-        )
+        try:
+            self._http = httpx.Client(
+                timeout=timeout_s,
+                transport=transport,
+                # A proxy of the environment has no business between this machine and itself.
+                trust_env=not environment.is_loopback,
+                headers={"User-Agent": f"bitso-spread/{__version__}", "Accept": "application/json"},
+            )
+        except OSError as error:
+            raise UsageError(f"the certificates cannot be read: {error}; SSL_CERT_FILE?") from error
 
     def close(self) -> None:
         """Close the connections."""

@@ -562,3 +562,9 @@ def test_a_client_that_was_never_started_can_be_stopped(where: Environment) -> N
     client.stop()
     standing: Standing = client.standing("btc_mxn")
     assert (standing.state, standing.reason) == (State.UNKNOWN, "no link: not connected yet")
+
+
+def test_one_book_may_be_named_by_itself_and_none_is_refused() -> None:
+    assert OrderBookClient("BTC-MXN").books == ("btc_mxn",)
+    with pytest.raises(UsageError, match="no book is named"):
+        OrderBookClient([])

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import httpx
@@ -518,3 +519,11 @@ def test_the_limit_is_kept_and_not_learnt_from_refusals() -> None:
                 client.ticker("btc_mxn")
         assert exchange.counts.requests["ticker"] == 60
         assert exchange.counts.throttled == 0
+
+
+def test_certificates_that_cannot_be_read_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(UsageError, match="the certificates cannot be read"):
+        RestClient()
