@@ -11,7 +11,7 @@ import typer
 from bitso_spread import __version__
 from bitso_spread.cli.logs import show_warnings
 
-RECORD, LOOK, ASK, SET_UP = "Record", "Look", "Ask", "Set up"
+RECORD, LOOK, ASK, KEEP, SET_UP = "Record", "Look", "Ask", "Keep", "Set up"
 
 
 @dataclass(slots=True)
@@ -70,5 +70,5 @@ def root(
 
 def load_commands() -> None:
     """Add the subcommands, in the order in which --help shows them."""
-    for command in ("collect", "snapshot", "books", "query", "doctor", "sim"):
+    for command in ("collect", "snapshot", "books", "query", "verify", "doctor", "sim"):
         import_module(f"bitso_spread.cli.{command}")

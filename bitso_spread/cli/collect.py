@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +22,7 @@ from bitso_spread.cli.options import (
     RestUrlOption,
     TableOption,
     WsUrlOption,
+    lake_folder,
 )
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
@@ -32,8 +32,6 @@ from bitso_spread.model import State
 if TYPE_CHECKING:
     from bitso_spread.collector import Collector, Plan
     from bitso_spread.exchange.environment import Environment
-
-_SIMULATED_LAKE = Path("sim-lake")
 
 
 @app.command("collect", rich_help_panel=RECORD)
@@ -85,7 +83,7 @@ def collect(
 
     Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
     """
-    folder = layout.locate(_folder(lake, environment), table)
+    folder = layout.locate(lake_folder(lake, environment), table)
     typer.echo(folder, err=True)
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.cli.logs import show_log
@@ -107,12 +105,6 @@ def collect(
     )
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan)
-
-
-def _folder(lake: Path | None, environment: str) -> Path:
-    if lake is not None:
-        return lake
-    return _SIMULATED_LAKE if environment == layout.SIMULATED else Path()
 
 
 def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from contextlib import closing
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +19,7 @@ from bitso_spread.cli.options import (
     RestUrlOption,
     TableOption,
     WsUrlOption,
+    lake_folder,
 )
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cli.tables import say, write_json
@@ -57,15 +57,16 @@ def doctor(
 
     A line for each check, and below those that went wrong what to do. The
     name, TLS, REST, the clock, the feed, whether both agree, and the lake
-    are looked at; about seven requests are made, and nothing is recorded
-    or left behind. The status is 1 if a check failed; a warning is none.
+    are looked at; six to twelve requests are made for two books, and
+    nothing is recorded or left behind. The status is 1 if a check failed;
+    a warning is none.
 
     Example: bitso-spread doctor --book btc_mxn --lake data
     """
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.doctor import examine
 
-    folder = lake or Path("sim-lake" if environment == layout.SIMULATED else "")
+    folder = lake_folder(lake, environment)
     shown: list[Finding] = []
     try:
         with open_environment(environment, rest_url, ws_url) as exchange:

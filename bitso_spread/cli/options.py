@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from bitso_spread.lake import layout
+
+SIMULATED_LAKE = Path("sim-lake")
 DEFAULT_BOOKS = ("btc_mxn", "usd_mxn")
 
 BookOption = Annotated[
@@ -136,3 +139,10 @@ def to_option(command: str) -> Any:
         show_default="the end",
         help="The instant to stop before.",
     )
+
+
+def lake_folder(lake: Path | None, environment: str) -> Path:
+    """Give the folder that is meant where `LakeOption` is, or is not, given."""
+    if lake is not None:
+        return lake
+    return SIMULATED_LAKE if environment == layout.SIMULATED else Path()

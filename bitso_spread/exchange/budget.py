@@ -58,6 +58,17 @@ class Reservation(NamedTuple):
     """Whether the wait is for the end of a lock-out, and not for a slot."""
 
 
+class Room(NamedTuple):
+    """How much may still be asked."""
+
+    free: int
+    """Slots that are free."""
+    requests: int
+    """Slots that there are."""
+    silence_s: float
+    """How long nobody may ask; not above zero where anybody may."""
+
+
 class Ledger(msgspec.Struct):
     """What is taken until when: pure, with the time as an argument."""
 
@@ -218,6 +229,17 @@ class RequestBudget:
     def replied(self, slot: int) -> None:
         """Say that the request of a slot is over, with a reply or without."""
         self._shelf.change(lambda ledger: ledger.replied(self._clock(), slot))
+
+    def room(self) -> Room:
+        """Look how much may still be asked, and take nothing."""
+        now = self._clock()
+
+        def read(ledger: Ledger) -> Room:
+            taken = sum(since + held > now for since, held in ledger.slots.values())
+            since, length = ledger.silence
+            return Room(max(0, self._requests - taken), self._requests, since + length - now)
+
+        return self._shelf.change(read)
 
     def silence(self, seconds: float = SILENCE_S) -> None:
         """Let no process ask for so long: the exchange has said that it was too much."""

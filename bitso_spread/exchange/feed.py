@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import httpx
 import websocket
@@ -25,6 +26,7 @@ from bitso_spread.clock import monotonic
 from bitso_spread.exchange import wire
 from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.buffered import BufferedWebSocket
+from bitso_spread.exchange.environment import is_loopback
 from bitso_spread.exchange.rest_errors import printable
 
 log = logging.getLogger("bitso_spread.feed")
@@ -43,6 +45,7 @@ STALLED_S = 3.0
 # All 54 books were acknowledged within 184 ms on the wire; asking twice is harmless.
 ACK_S = 10.0
 CLOSE_S = 0.5
+_NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 # A connection that is being made cannot be interrupted; whoever stops should not wait for it.
 _END_S = 0.4
 
@@ -283,7 +286,7 @@ def open_connection(url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> websocket
     What it raises may be of any kind: websocket-client lets many through. `said` tells it.
     """
     connection: websocket.WebSocket = BufferedWebSocket(
-        sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        sockopt=[_NO_DELAY],
         sslopt=_tls(url),
         # Its own check is in Python: 534 µs for a 4.5 KB frame. The JSON decoder checks.
         skip_utf8_validation=True,
@@ -294,7 +297,19 @@ def open_connection(url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> websocket
         header=[f"User-Agent: bitso-spread/{__version__}"],
         suppress_origin=True,
         redirect_limit=0,
+        socket=_direct(url, timeout_s),
     )
+    return connection
+
+
+def _direct(url: str, timeout_s: float) -> socket.socket | None:
+    """Reach a plain WebSocket of this machine past the proxy that the environment may name."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "ws" or not is_loopback(host):
+        return None
+    connection = socket.create_connection((host, parts.port or 80), timeout_s)
+    connection.setsockopt(*_NO_DELAY)
     return connection
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from bitso_spread.lake.files import FILE, TIME, DataFile
 from bitso_spread.lake.filters import midnight_of
-from bitso_spread.lake.findings import Finding, Kind
+from bitso_spread.lake.findings import Finding, Kind, time_text
 from bitso_spread.lake.layout import Partition
 
 DAY_US = 86_400_000_000
@@ -132,7 +132,7 @@ def row_findings(
             first = group.row(0, named=True)
             file = files[first[FILE]]
             many = f"{group.height} rows" if group.height > 1 else "1 row"
-            text = f"{many} {check.what}, first {time_text(first[US])}: {check.example(first)}"
+            text = f"{many} {check.what}, first {_time(first[US])}: {check.example(first)}"
             path, tick = names[first[FILE]], first[US] // _SECOND_US
             findings.append(
                 Finding(check.kind, text, path, file.partition.book, tick, group.height)
@@ -162,7 +162,7 @@ def file_findings(
         first = firsts.get(number) if file.is_own else of_others.pop(file.partition, None)
         # Rows before the minute are told of one by one.
         if first is not None and first >= _us(file.start) + _MINUTE_US:
-            text = f"the first row is of {time_text(first)}, which is not the minute of its folder"
+            text = f"the first row is of {_time(first)}, which is not the minute of its folder"
             book, tick = file.partition.book, first // _SECOND_US
             findings.append(Finding(Kind.WRONG_PARTITION, text, names[number], book, tick))
     return findings
@@ -172,8 +172,7 @@ def _us(moment: datetime) -> int:
     return int(moment.timestamp()) * _SECOND_US
 
 
-def time_text(us: int) -> str:
-    """Write an instant, given in microseconds since the epoch, as reports have it."""
-    moment = datetime.fromtimestamp(us // _SECOND_US, UTC)
-    fraction = f".{us % _SECOND_US:06}" if us % _SECOND_US else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+def _time(us: int) -> str:
+    text = time_text(us // _SECOND_US)
+    fraction = us % _SECOND_US
+    return text.replace("Z", f".{fraction:06}Z") if fraction else text

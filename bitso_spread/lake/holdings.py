@@ -22,6 +22,8 @@ from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.records import BookDay, Records
 from bitso_spread.lake.state import WrittenFile
 
+Folders = list[tuple[Partition, Path]]
+
 
 @dataclass(slots=True)
 class Holdings:
@@ -29,8 +31,10 @@ class Holdings:
 
     files: list[DataFile] = field(default_factory=list)
     """By their start, as far as they could be read."""
+    names: list[str] = field(default_factory=list)
+    """Their paths in the table."""
     contents: list[bytes] = field(default_factory=list)
-    """The bytes of these files."""
+    """Their bytes."""
     findings: list[Finding] = field(default_factory=list)
     looked_at: int = 0
     """Data files, whether or not they could be read."""
@@ -46,30 +50,53 @@ class Shelf:
     def __init__(self, lake: Lake, filters: Filters, records: Records) -> None:
         self._lake = lake
         self._table = lake.root / lake.table
+        self._prefix = len(str(self._table)) + 1
         self._filters = filters
         self._records = records
-        self._in_journal = {Partition.of(each.book, each.first_tick) for each in records.batches}
+        self._in_journal = {
+            Partition.of(batch.book, batch.first_tick)
+            for batches in records.batches.values()
+            for batch in batches
+        }
 
-    def take(self, book: str, date: int) -> Holdings:
-        """Read the files of a book's day that are asked for, and compare their checksums."""
+    def folders(self, date: int) -> dict[str, Folders] | None:
+        """List the partitions of a day by their books; None if one of them cannot be listed."""
+        found: dict[str, Folders] = {}
+        try:
+            for partition, folder in self._lake.folders(date=date):
+                found.setdefault(partition.book, []).append((partition, folder))
+        except LakeError:
+            return None
+        return found
+
+    def take(self, book: str, date: int, folders: Folders | None) -> Holdings:
+        """Read the files of a book's day that are asked for, and compare their checksums.
+
+        Args:
+            book: the book.
+            date: the day, such as 20240726.
+            folders: its partitions; None to list them here, and tell which cannot be.
+        """
         held = Holdings()
         seen = set()
         written = self._records.files.get((book, date), {})
-        try:
-            folders = list(self._lake.folders(date=date, book=book))
-        except LakeError as error:
-            folders = []
-            held.findings.append(Finding(Kind.UNREADABLE, str(error), book=book))
+        if folders is None:
+            try:
+                folders = list(self._lake.folders(date=date, book=book))
+            except LakeError as error:
+                held.findings.append(Finding(Kind.UNREADABLE, str(error), book=book))
+                return held
         day = self._table / Partition(date, 0, book).path.parent
         self._pass_over(held, day, {path.name for _, path in folders})
         for partition, folder in folders:
             if not self._filters.may_name_partition(partition):
                 continue
             for file in self._data_files(held, partition, folder):
-                path = self.name_of(file.path)
-                seen.add(path)
-                if self._is_asked_for(file) and not self._came_later(file, path in written):
-                    self._read(held, file, written.get(path))
+                name = self.name_of(file.path)
+                seen.add(name)
+                note = written.get(name)
+                if self._is_asked_for(file, note) and not self._came_later(file, note):
+                    self._read(held, file, name, note)
         held.findings += (
             Finding(
                 Kind.GONE,
@@ -108,7 +135,8 @@ class Shelf:
 
     def name_of(self, path: Path) -> str:
         """Give a path as reports have it: relative to the table."""
-        return path.relative_to(self._table).as_posix()
+        # A tenth of the time that relative_to takes, for each of 105,120 files.
+        return str(path)[self._prefix :].replace(os.sep, "/")
 
     def _data_files(self, held: Holdings, partition: Partition, folder: Path) -> list[DataFile]:
         """List the data files of a partition; what else lies there is noted."""
@@ -174,29 +202,32 @@ class Shelf:
                     held.debris += 1
         return lost
 
-    def _is_asked_for(self, file: DataFile) -> bool:
+    def _is_asked_for(self, file: DataFile, written: WrittenFile | None) -> bool:
+        if written is not None:
+            return self._was_asked_for(written)
         return not (file.is_own and self._filters.is_over_by(file.partition))
 
     def _was_asked_for(self, file: WrittenFile) -> bool:
+        start = self._filters.start
         partition = Partition.of(file.book, file.first_tick)
-        return self._filters.may_name_partition(partition) and not self._filters.is_over_by(
-            partition
+        return self._filters.may_name_partition(partition) and not (
+            start is not None and file.last_tick < start.timestamp()
         )
 
-    def _came_later(self, file: DataFile, is_written: bool) -> bool:
+    def _came_later(self, file: DataFile, written: WrittenFile | None) -> bool:
         """Tell whether a collector wrote the file after the journal was read.
 
         Its rows were in the journal then, as far as there were any.
         """
-        if is_written or not (self._records.taken_at and file.is_own):
+        if written is not None or not (self._records.taken_at and file.is_own):
             return False
         try:
             return file.path.stat().st_mtime >= self._records.taken_at
         except OSError:
             return False
 
-    def _read(self, held: Holdings, file: DataFile, written: WrittenFile | None) -> None:
-        path, book = self.name_of(file.path), file.partition.book
+    def _read(self, held: Holdings, file: DataFile, name: str, written: WrittenFile | None) -> None:
+        book = file.partition.book
         held.looked_at += 1
         try:
             data = file.path.read_bytes()
@@ -208,11 +239,12 @@ class Shelf:
             if hashlib.sha256(data).hexdigest() != written.sha256:
                 sizes = f"{written.bytes} bytes were written, {len(data)} are there"
                 text = f"has changed since it was written ({sizes}): restore it from a backup"
-                held.findings.append(Finding(Kind.CHANGED, text, path, book, written.first_tick))
+                held.findings.append(Finding(Kind.CHANGED, text, name, book, written.first_tick))
         if not data:
-            held.findings.append(Finding(Kind.EMPTY, "is empty: it has no rows", path, book))
+            held.findings.append(Finding(Kind.EMPTY, "is empty: it has no rows", name, book))
             return
         held.files.append(file)
+        held.names.append(name)
         held.contents.append(data)
 
     def _unreadable(self, path: Path, error: OSError, book: str | None = None) -> Finding:
@@ -239,5 +271,5 @@ def _size(path: Path) -> int:
 
 def keys_of(records: Records, filters: Filters) -> set[BookDay]:
     """Give the books and days that are asked for of which something was recorded."""
-    keys = {*records.files, *records.rows}
+    keys = {*records.files, *records.batches}
     return {(book, date) for book, date in keys if filters.may_name_day(date)}

@@ -39,10 +39,8 @@ class Records:
     """Seconds between ticks."""
     files: Mapping[BookDay, Mapping[str, WrittenFile]] = field(default_factory=dict)
     """The files of each day, by their path in the table."""
-    rows: Mapping[BookDay, Sequence[Sample]] = field(default_factory=dict)
-    """The rows of each day that are in the journal."""
-    batches: Sequence[Batch] = ()
-    """Whose rows those are."""
+    batches: Mapping[BookDay, Mapping[Batch, Sequence[Sample]]] = field(default_factory=dict)
+    """The batches of each day that are in the journal, with their rows."""
     outages: Mapping[str, Sequence[Outage]] = field(default_factory=dict)
     """The spans of which nothing was known of a book, in order; all have an end."""
     first: Mapping[str, int] = field(default_factory=dict)
@@ -82,7 +80,7 @@ def read_records(path: Path) -> Records | None:
 
 def _records(state: LakeState, taken_at: float) -> Records:
     files: dict[BookDay, dict[str, WrittenFile]] = {}
-    rows: dict[BookDay, list[Sample]] = {}
+    batches: dict[BookDay, dict[Batch, list[Sample]]] = {}
     outages: dict[str, list[Outage]] = {}
     first: dict[str, int] = {}
     intervals = set()
@@ -91,19 +89,18 @@ def _records(state: LakeState, taken_at: float) -> Records:
         files.setdefault((file.book, day_of(file.first_tick)), {})[file.path] = file
         first[file.book] = min(first.get(file.book, file.first_tick), file.first_tick)
         intervals.add(file.interval)
-    batches = state.batches()
-    for batch in batches:
-        intervals.add(batch.interval)
+    for batch in state.batches():
+        of_day = batches.setdefault((batch.book, day_of(batch.first_tick)), {})
+        of_day[batch] = state.rows(batch)
         first[batch.book] = min(first.get(batch.book, batch.first_tick), batch.first_tick)
-        for row in state.rows(batch):
-            rows.setdefault((row.book, day_of(row.tick)), []).append(row)
+        intervals.add(batch.interval)
     for outage in state.outages():
         ends = outage.last_tick
         ended = outage if ends is not None else replace(outage, last_tick=last.get(outage.book, 0))
         outages.setdefault(outage.book, []).append(ended)
     # A table's identity has one interval, and so all of its batches.
     interval = min(intervals, default=1)
-    return Records(taken_at, interval, files, rows, batches, outages, first, last)
+    return Records(taken_at, interval, files, batches, outages, first, last)
 
 
 @contextmanager

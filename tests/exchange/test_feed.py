@@ -22,7 +22,7 @@ from bitso_spread.clock import monotonic
 from bitso_spread.exchange import feed as feed_module
 from bitso_spread.exchange import wire
 from bitso_spread.exchange.backoff import Backoff
-from bitso_spread.exchange.feed import Cause, Ended, Feed, LinkWatch
+from bitso_spread.exchange.feed import Cause, Ended, Feed, LinkWatch, open_connection
 from bitso_spread.exchange.wire import Ack, KeepAlive, Message, Orders, RejectedError, Rejection
 from bitso_spread.sim.server import SimulatedExchange
 from tests.exchange.support import HandMarket, Serve, eventually, orders_frame, quote
@@ -699,3 +699,11 @@ def test_it_says_who_it_is_and_does_not_pass_for_a_browser(serving: Serve, start
 
 def test_the_channel_asked_for_is_the_orders_of_a_book() -> None:
     assert json.loads(wire.subscribe("btc_mxn"))["type"] == "orders"
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    connection = open_connection(exchange.ws_url)
+    connection.close()

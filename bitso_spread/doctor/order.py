@@ -1,0 +1,61 @@
+"""The order in which everything is checked; the checks are in the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from bitso_spread.clock import SYSTEM_CLOCK, Clock
+from bitso_spread.doctor.examination import Examination
+from bitso_spread.doctor.finding import Finding, Timings
+from bitso_spread.doctor.lake import check_lake
+from bitso_spread.errors import UsageError
+from bitso_spread.exchange.book_list import ALL
+from bitso_spread.exchange.environment import Environment
+from bitso_spread.lake import layout
+from bitso_spread.model import parse_books
+
+Findings = Generator[Finding, None, None]
+
+
+def examine(
+    environment: Environment,
+    books: Sequence[str] = ("btc_mxn", "usd_mxn"),
+    *,
+    lake: Path | None = None,
+    table: str = layout.TABLE,
+    timings: Timings | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Findings:
+    """Check all that the recorder relies on, and give each finding as soon as there is one.
+
+    Takes about ten seconds, and at most 22 where the keep-alive lets itself be waited for.
+    Books may be written in any way, or be ``all``. Without a lake there are no checks of one.
+    Closing the iterator ends it in order.
+
+    Raises:
+        UsageError: a name is not a book's or a table's, or none is given, or half of the
+            credentials is missing.
+    """
+    every = any(name.strip().lower() == ALL for name in books)
+    names = [] if every else parse_books(books)
+    if not every and not names:
+        raise UsageError("no book is named: use --book btc_mxn, or --book all")
+    if not layout.is_table_name(table):
+        raise UsageError(f"{table!r} cannot be a table: use letters, digits, - and _")
+    folder = None if lake is None else layout.locate(lake, table)
+    examination = Examination(environment, names, timings or Timings(), clock)
+    return _findings(examination, folder, table)
+
+
+def _findings(examination: Examination, lake: Path | None, table: str) -> Findings:
+    with ExitStack() as closing:
+        yield from examination.ways()
+        yield from examination.rest(closing)
+        yield from examination.subscriptions(closing)
+        yield from examination.answers()
+        yield from examination.keepalive()
+        yield from examination.comparisons()
+    if lake is not None:
+        yield from check_lake(lake, table, examination.books)

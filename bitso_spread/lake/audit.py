@@ -1,0 +1,298 @@
+"""Is it all there, and can it be true? An audit of a lake, ours or another writer's.
+
+Goes through the days and books that a question names, one at a time, and puts together what
+`holdings` finds on the disk, `checks` in the rows and `coverage` between them. It only reads: a
+lake may be on a read-only disk, and a collector may be writing it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from typing import Unpack
+
+import polars as pl
+
+from bitso_spread.errors import LakeError
+from bitso_spread.lake import layout
+from bitso_spread.lake.checks import (
+    COUNTS,
+    FLOAT32,
+    KNOWN,
+    US,
+    file_findings,
+    judged,
+    row_findings,
+)
+from bitso_spread.lake.coverage import DAY_S, Coverage, Scope, in_scope
+from bitso_spread.lake.files import FILE, DataFile, is_whole, read_numbered
+from bitso_spread.lake.filters import Filters, Question, Range, midnight_of
+from bitso_spread.lake.findings import Finding, Kind, Report, time_text
+from bitso_spread.lake.holdings import Holdings, Shelf, keys_of
+from bitso_spread.lake.layout import Partition
+from bitso_spread.lake.reader import Lake
+from bitso_spread.lake.records import BookDay, Records, day_of, read_records
+from bitso_spread.model import resolve_book
+
+_SECOND_US = 1_000_000
+_MINUTE_S = 60
+# Days of a book that are read ahead, while the rows of one are checked: 6 MB of CSV each.
+_AHEAD = 3
+_TICKS = {"tick": pl.Int64, KNOWN: pl.Boolean, FLOAT32: pl.Boolean, "name": pl.UInt32}
+
+OnProgress = Callable[[int, int], None]
+"""Called with how many days of books are done, and how many there are."""
+
+
+def audit(
+    lake: Lake, *, on_progress: OnProgress = lambda *_: None, **question: Unpack[Question]
+) -> Report:
+    """Look at all that a question names, and tell what is not there, and what cannot be true.
+
+    What is expected of a book reaches from its first to its last tick, as far as it is asked
+    for; days between them are whole. Where batches are chosen by their minutes, it reaches from
+    the first to the last tick of these on each day. Rows that are still in the journal are not
+    missing. What a collector writes after the audit began is not looked at.
+
+    A partition without a data file is a batch that was lost: how many ticks it had cannot be
+    known, so that it counts as a contradiction (a folder named after a row that is not there)
+    and not as so many missing ticks.
+
+    Raises:
+        UsageError: one of the conditions makes no sense.
+        UnknownBookError: the lake has no such book.
+        LakeError: a folder above the partitions cannot be listed.
+    """
+    return _Audit(lake, question).run(on_progress)
+
+
+class _Audit:
+    def __init__(self, lake: Lake, question: Question) -> None:
+        self._lake = lake
+        self._filters = Filters.of(**question)
+        self._findings: list[Finding] = []
+        self._records = self._read_records()
+        self._books = self._books_by_day()
+        self._wanted = self._wanted_books()
+        self._shelf = Shelf(lake, self._filters, self._records)
+        interval = self._records.interval
+        self._scope = Scope.of(self._filters, interval)
+        self._by_minutes = self._filters.minutes != Range()
+        self._coverage = Coverage(
+            self._scope, interval, self._records.outages, each_day_alone=self._by_minutes
+        )
+        if not self._by_minutes:
+            self._expect_recorded()
+            self._expect_around()
+        self._environments: set[str] = set()
+        self._files = self._checksums = self._debris = 0
+        self._names: list[str] = []
+        # Rows that lie under the day before, as those of other writers may.
+        self._carried: dict[str, tuple[int, pl.DataFrame]] = {}
+
+    def run(self, on_progress: OnProgress) -> Report:
+        days = {day for day in self._books if self._filters.may_name_day(day)}
+        keys = {(book, day) for day in days for book in self._books[day] & self._wanted}
+        recorded = keys_of(self._records, self._filters)
+        keys |= {(book, day) for book, day in recorded if book in self._wanted}
+        if not self._filters.books:
+            whole = self._filters == Filters()
+            self._take_note(self._shelf.beside(days, self._books, whole=whole))
+        units = sorted(keys, key=lambda key: (key[1], key[0]))
+        on_progress(0, len(units))
+        for done, ((book, date), held) in enumerate(self._read_ahead(units), start=1):
+            self._add(book, date, held)
+            on_progress(done, len(units))
+        for book in list(self._carried):
+            self._cover_carried(book)
+        return Report(
+            lake=str(self._lake.root),
+            table=self._lake.table,
+            interval=self._records.interval,
+            days=tuple(self._coverage.days()),
+            findings=tuple(self._findings),
+            environments=tuple(sorted(self._environments)),
+            files=self._files,
+            checksums=self._checksums,
+            debris=self._debris,
+        )
+
+    def _read_records(self) -> Records:
+        path = layout.state_file(self._lake.root, self._lake.table)
+        try:
+            return read_records(path) or Records()
+        except LakeError as error:
+            # What the recorder noted is lost to the audit; what is in the files is not.
+            self._findings.append(Finding(Kind.UNREADABLE, f"the journal: {error}"))
+            return Records()
+
+    def _books_by_day(self) -> dict[int, set[str]]:
+        return {day: set(self._lake.books(date=day)) for day in self._lake.dates()}
+
+    def _wanted_books(self) -> set[str]:
+        available = self._records.books.union(*self._books.values())
+        if not self._filters.books:
+            return available
+        return {resolve_book(name, available) for name in self._filters.books}
+
+    def _expect_recorded(self) -> None:
+        for book in self._wanted & self._records.books:
+            last = self._records.last[book]
+            self._coverage.expect(book, self._records.first.get(book, last), last)
+
+    def _expect_around(self) -> None:
+        """Note of which books there are rows outside of the scope, so that its ends are missed."""
+        start, end = self._scope.start, self._scope.end
+        for book in self._wanted:
+            days = [day for day in sorted(self._books) if book in self._books[day]]
+            # A file's first row is of the minute that its folder is named after.
+            if start is not None and (first := self._start_of(book, days, 0)) is not None:
+                first += _MINUTE_S - 1
+                if first < start:
+                    self._coverage.expect(book, first, first)
+            if end is not None:
+                last = self._start_of(book, reversed(days), -1)
+                if last is not None and last >= end:
+                    self._coverage.expect(book, last, last)
+
+    def _start_of(self, book: str, days: Iterable[int], which: int) -> int | None:
+        """Give the start of the first, or last, file with anything in it."""
+        for day in days:
+            files = [file for file in self._lake.files(date=day, book=book) if file.size]
+            if files:
+                return int(files[which].start.timestamp())
+        return None
+
+    def _read_ahead(self, units: Iterable[BookDay]) -> Iterator[tuple[BookDay, Holdings]]:
+        """Give each day of a book with its files, of which the next ones are being read."""
+        with ThreadPoolExecutor(2, "audit") as pool:
+            waiting: deque[tuple[BookDay, Future[Holdings]]] = deque()
+            try:
+                for date, keys in groupby(units, key=lambda unit: unit[1]):
+                    folders = self._shelf.folders(date)
+                    for key in keys:
+                        own = None if folders is None else folders.get(key[0], [])
+                        waiting.append((key, pool.submit(self._shelf.take, *key, own)))
+                        if len(waiting) > _AHEAD:
+                            ready, held = waiting.popleft()
+                            yield ready, held.result()
+                while waiting:
+                    ready, held = waiting.popleft()
+                    yield ready, held.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _take_note(self, held: Holdings) -> None:
+        self._findings += held.findings
+        self._files += held.looked_at
+        self._checksums += held.checksums
+        self._debris += held.debris
+
+    def _add(self, book: str, date: int, held: Holdings) -> None:
+        self._take_note(held)
+        if book in self._carried and self._carried[book][0] != date:
+            self._cover_carried(book)
+        ticks = [pl.DataFrame(schema=_TICKS)]
+        if book in self._carried:
+            ticks.append(self._carried.pop(book)[1])
+        rows = self._rows_of(held)
+        if held.files:
+            self._environments |= {file.environment for file in held.files}
+            found = self._check(rows, held.files, held.names)
+            tomorrow = pl.col("tick") >= int(midnight_of(date).timestamp()) + DAY_S
+            late = found.filter(tomorrow)
+            if late.height:
+                self._carried[book] = day_of(late["tick"][0]), late
+            ticks.append(found.filter(~tomorrow))
+        self._cover(book, date, pl.concat(ticks))
+
+    def _rows_of(self, held: Holdings) -> pl.DataFrame:
+        """Parse the files, leaving out, with a finding, those that are not what they should be."""
+        try:
+            return read_numbered(held.files, held.contents)
+        except LakeError:
+            parts = list(zip(held.files, held.names, held.contents, strict=True))
+        held.files, held.names, held.contents = [], [], []
+        for file, name, data in parts:
+            try:
+                read_numbered([file], [data])
+            except LakeError as error:
+                kind = Kind.UNREADABLE if is_whole(file, data) else Kind.TRUNCATED
+                text = str(error).removeprefix(f"{file.path} ")
+                self._findings.append(Finding(kind, text, name, file.partition.book))
+            else:
+                held.files.append(file)
+                held.names.append(name)
+                held.contents.append(data)
+        return read_numbered(held.files, held.contents)
+
+    def _check(
+        self, rows: pl.DataFrame, files: Sequence[DataFile], names: Sequence[str]
+    ) -> pl.DataFrame:
+        """Tell what cannot be true of rows, and give the ticks that they fill."""
+        rows = judged(rows, files, self._records.interval)
+        self._findings += file_findings(rows, files, names)
+        self._expect_beyond(files[0].partition.book, rows)
+        rows = self._filters.keep(rows)
+        if rows.height:
+            self._findings += row_findings(rows, files, names)
+        first_file = len(self._names)
+        self._names += names
+        ticks = rows.select(
+            (pl.col(US) // _SECOND_US).alias("tick"),
+            KNOWN,
+            FLOAT32,
+            (pl.col(FILE) + first_file).alias("name"),
+            COUNTS,
+        )
+        return ticks.filter(COUNTS).drop("counts")
+
+    def _expect_beyond(self, book: str, rows: pl.DataFrame) -> None:
+        """Note whether files that reach into the scope have rows before it, or after."""
+        if self._by_minutes or self._scope == Scope(None, None):
+            return
+        edges = rows.filter(COUNTS).select(first=pl.col(US).min(), last=pl.col(US).max())
+        for us in edges.row(0):
+            if us is not None:
+                self._coverage.expect(book, us // _SECOND_US, us // _SECOND_US)
+
+    def _cover_carried(self, book: str) -> None:
+        date, ticks = self._carried.pop(book)
+        self._cover(book, date, ticks)
+
+    def _cover(self, book: str, date: int, found: pl.DataFrame) -> None:
+        """Count the ticks of a day, once each, with those that are in the journal only."""
+        ticks = in_scope(found, self._scope)
+        float32 = int(ticks[FLOAT32].sum())
+        twice = 0
+        if not (ticks["tick"].diff() > 0).all():
+            ticks = ticks.sort("tick", maintain_order=True)
+            again = ticks.filter(pl.col("tick").is_duplicated())
+            if twice := again["tick"].n_unique():
+                self._findings.append(self._found_twice(book, again, twice))
+                ticks = ticks.group_by("tick", maintain_order=True).agg(pl.col(KNOWN).any())
+        ticks = ticks.select("tick", KNOWN, journal=pl.lit(value=False))
+        if (book, date) in self._records.batches:
+            ticks = pl.concat([ticks, self._in_journal(book, date, ticks)]).sort("tick")
+        self._coverage.add(book, date, ticks, twice=twice, float32=float32)
+
+    def _in_journal(self, book: str, date: int, ticks: pl.DataFrame) -> pl.DataFrame:
+        """Give the ticks of rows in the journal, but for those that a file has too."""
+        values: list[tuple[int, bool, bool]] = []
+        for batch, rows in self._records.batches[book, date].items():
+            if self._filters.may_name_partition(Partition.of(book, batch.first_tick)):
+                self._environments.add(batch.environment)
+                values += [(row.tick, row.bid is not None, True) for row in rows]
+        journal = pl.DataFrame(values, schema=ticks.schema, orient="row")
+        return in_scope(journal, self._scope).join(ticks, on="tick", how="anti")
+
+    def _found_twice(self, book: str, again: pl.DataFrame, count: int) -> Finding:
+        tick = again["tick"][0]
+        numbers = again.filter(pl.col("tick") == tick)["name"].unique(maintain_order=True)
+        names = [self._names[number] for number in numbers]
+        other = f", the first also in {names[0]}" if len(names) > 1 else ""
+        many = f"{count} ticks of {book} are" if count > 1 else f"1 tick of {book} is"
+        text = f"{many} there twice, first {time_text(tick)}{other}"
+        return Finding(Kind.TWICE, text, names[-1], book, tick, count)
