@@ -16,8 +16,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bitso_spread.collector import Collector, Plan
     from bitso_spread.errors import BitsoSpreadError
     from bitso_spread.exchange.client import OrderBookClient
+    from bitso_spread.exchange.environment import environment
     from bitso_spread.lake.reader import Lake
     from bitso_spread.model import Quote, Sample, State
     from bitso_spread.sampling import Sampler
@@ -26,23 +28,29 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BitsoSpreadError",
+    "Collector",
     "Lake",
     "OrderBookClient",
+    "Plan",
     "Quote",
     "Sample",
     "Sampler",
     "State",
     "__version__",
+    "environment",
 ]
 
 _HOMES = {
     "BitsoSpreadError": "bitso_spread.errors",
+    "Collector": "bitso_spread.collector",
     "Lake": "bitso_spread.lake.reader",
     "OrderBookClient": "bitso_spread.exchange.client",
+    "Plan": "bitso_spread.collector",
     "Quote": "bitso_spread.model",
     "Sample": "bitso_spread.model",
     "Sampler": "bitso_spread.sampling",
     "State": "bitso_spread.model",
+    "environment": "bitso_spread.exchange.environment",
 }
 
 

@@ -42,7 +42,7 @@ class Plan:
 
     books: Sequence[str]
     """Names as a user writes them, or ``all``."""
-    lake: Path
+    lake: Path | str
     table: str = TABLE
     format: str = "csv"
     interval: int = 1
@@ -63,7 +63,7 @@ class Plan:
         for name in ("batch_size", "refresh_after_s", "max_wait_s", "max_stale_s", "ticks"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise UsageError(f"{name.removesuffix('_s').replace('_', '-')} must be above 0")
+                raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0")
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Summary:
     states: dict[str, Counter[State]] = field(default_factory=dict)
     """Rows of each book, by state."""
     files: Counter[Path] = field(default_factory=Counter)
-    """How many files were written, by the folder of their date and book."""
+    """How many files were written, by the folder of their date."""
     lateness: Lateness = field(default_factory=Lateness)
     left: LeftBehind = field(default_factory=lambda: LeftBehind(0, 0))
 
@@ -135,7 +135,7 @@ class Collector:
         identity = Identity(
             self.environment.name, _hosts(self.environment), plan.format, FIVE, plan.interval
         )
-        with Table(plan.lake, plan.table) as table:
+        with Table(Path(plan.lake), plan.table) as table:
             table.recover(self._filed)
             table.claim(identity)
             books = self._books.look_up()
@@ -242,7 +242,7 @@ class Collector:
             summary.lateness.add(tick.late_s)
 
     def _filed(self, path: Path, batch: Batch, rows: int) -> None:
-        self.summary.files[path.parents[1]] += 1
+        self.summary.files[path.parents[2]] += 1
         self._on_file(path, batch, rows)
 
 

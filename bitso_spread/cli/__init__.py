@@ -17,6 +17,7 @@ def main() -> None:
     # end, is a tenth of what --help takes.
     gc.disable()
     import typer
+    from typer.exceptions import TyperException
 
     from bitso_spread.cli.app import app, load_commands, settings
 
@@ -24,14 +25,29 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     try:
-        app(prog_name="bitso-spread")
+        # Not standalone: Typer would show what is wrong with an option in a box of five lines.
+        status = app(prog_name="bitso-spread", standalone_mode=False)
+    except typer.Abort:
+        status = 1
+    except TyperException as error:
+        # The bare program has shown its help, and has nothing more to say.
+        message = "" if type(error).__name__ == "NoArgsIsHelpError" else error.format_message()
+        _say(message.replace("Value error, ", ""))
+        status = error.exit_code
     except Exception as error:
         if settings.debug:
             raise
         if isinstance(error, BitsoSpreadError):
-            message = str(error)
+            _say(str(error))
         else:
             name = type(error).__name__
-            message = f"unexpected {name}: {error} (bitso-spread --debug … shows where)"
+            _say(f"unexpected {name}: {error} (bitso-spread --debug … shows where)")
+        status = 2 if isinstance(error, UsageError) else 1
+    sys.exit(status or 0)
+
+
+def _say(message: str) -> None:
+    import typer
+
+    if message:
         typer.echo(f"bitso-spread: {' '.join(message.split())}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -62,7 +62,7 @@ def root(
 
     A look without a network:  bitso-spread collect -e sim --duration 30s
     The books now:             bitso-spread snapshot
-    What was recorded:         bitso-spread query --date today --book btc_mxn
+    What was recorded:         bitso-spread query --lake sim-lake --date today
     """
     settings.debug = debug
     show_warnings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import shlex
 import signal
@@ -53,7 +54,7 @@ def collect(
     ] = 600,
     batches: Annotated[
         int | None,
-        typer.Option(metavar="N", show_default="no end", help="Stop after N batches of each book."),
+        typer.Option(metavar="N", show_default="no end", help="Stop after N batches' ticks."),
     ] = None,
     duration: Annotated[
         str | None,
@@ -84,7 +85,6 @@ def collect(
     Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
     """
     folder = layout.locate(lake_folder(lake, environment), table)
-    typer.echo(folder, err=True)
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.cli.logs import show_log
     from bitso_spread.collector import Plan
@@ -103,6 +103,7 @@ def collect(
         max_wait_s=max_wait,
         max_stale_s=max_stale,
     )
+    typer.echo(folder, err=True)
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan)
 
@@ -129,6 +130,9 @@ def _run(exchange: Environment, plan: Plan) -> None:
         on_tick=lambda tick: view.on_tick(tick, collector),
         on_file=view.on_file,
     )
+    # What is there by now stays: looking through all of it for garbage takes up to 50 ms, and a
+    # tick may fall into them.
+    gc.freeze()
     try:
         with _signals(collector.stop), view.shown(collector):
             collector.run()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from bitso_spread.cli.tables import say
 from bitso_spread.exchange.environment import SIMULATED, Environment, environment
 
-SIMULATED_NOTICE = "SIMULATED: these prices are made up, and no exchange is asked"
+SIMULATED_NOTICE = "SIMULATED: these are not the market's prices, and no exchange is asked"
 
 
 @contextmanager

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from contextlib import suppress
-
-import typer
 
 _LOGGER = logging.getLogger("bitso_spread")
 
@@ -16,8 +15,10 @@ class StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record as one line."""
-        with suppress(OSError, ValueError):
-            typer.echo(" ".join(self.format(record).split("\n")), err=True)
+        if sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(" ".join(self.format(record).split("\n")) + "\n")
+                sys.stderr.flush()
 
 
 def show_warnings() -> None:

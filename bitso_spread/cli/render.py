@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _EDGE = 20
 # More than a table ever needs.
 _WIDTH = 1000
+_SPREAD_PLACES = 6
 # Without a fraction where the instant is a whole second, as the lake's own CSV has it.
 _TIME = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
@@ -246,7 +247,9 @@ def _write_table(
 def _cells(frame: pl.DataFrame, tz: str) -> list[tuple[str, ...]]:
     import polars as pl
 
-    texts = _with_text_times(frame, tz).select(pl.all().cast(pl.String).fill_null("-"))
+    # As many digits of a spread as a person compares, so that a row fits into 80 columns.
+    rounded = frame.with_columns(pl.col("^spread$").round(_SPREAD_PLACES))
+    texts = _with_text_times(rounded, tz).select(pl.all().cast(pl.String).fill_null("-"))
     return texts.rows()
 
 

@@ -47,7 +47,9 @@ def sim(
 ) -> None:
     """Run a simulated Bitso on this machine, REST and WebSocket on one port.
 
-    Its books are invented, or played back from a lake. Ctrl-C ends it.
+    Its books are invented, or played back from a lake: the first row comes in
+    force 3 s after the first subscription, and gaps hold the row before them.
+    Ctrl-C ends it.
 
     Example: bitso-spread sim --port 8080 --books 54
     """

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
+from bitso_spread.errors import BitsoSpreadError, ExchangeError, UnknownBookError, UsageError
 from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.rest import RestClient
 from bitso_spread.exchange.rest_errors import BadReplyError, BitsoError
@@ -59,7 +59,10 @@ class BookList:
             return self._names
         if self.all:
             return sorted(available)
-        return list(dict.fromkeys(resolve_book(name, available) for name in self._names))
+        try:
+            return list(dict.fromkeys(resolve_book(name, available) for name in self._names))
+        except UnknownBookError as error:
+            raise UnknownBookError(f"{error} (bitso-spread books lists them)") from None
 
     def refresh(self, prepare: Callable[[list[str]], list[str]]) -> None:
         """Look up in the background; `prepare` is given the books, and gives those to take."""

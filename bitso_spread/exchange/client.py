@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import Self
 
 from bitso_spread.clock import monotonic
-from bitso_spread.errors import UsageError
+from bitso_spread.errors import UnknownBookError, UsageError
 from bitso_spread.exchange.environment import PRODUCTION, Environment
 from bitso_spread.exchange.feed_side import FeedSide
 from bitso_spread.exchange.rest import RestClient
 from bitso_spread.exchange.rest_side import RestSide
 from bitso_spread.exchange.standing import Link, Rules, Standing, stand
-from bitso_spread.model import Quote, parse_books
+from bitso_spread.model import Quote, parse_book, parse_books
 
 _POLL_S = 0.02
 
@@ -120,14 +120,23 @@ class OrderBookClient:
         """Say what was known of a book at a monotonic instant of the last seconds (now).
 
         Raises:
-            KeyError: the book is not followed.
+            UnknownBookError: the book is not followed.
         """
+        if book not in self._books:
+            name = parse_book(book)
+            if name not in self._books:
+                raise UnknownBookError(f"{book} is not among the books that are followed")
+            book = name
         instant = self._clock() if at is None else at
         fed, told = self._feed.view(book), self._rest.view(book)
         return stand(book, fed, told, self.link, instant, self.rules)
 
     def quote(self, book: str) -> Quote | None:
-        """Give the best bid and ask of a book now; None if they are not known."""
+        """Give the best bid and ask of a book now; None if they are not known.
+
+        Raises:
+            UnknownBookError: the book is not followed.
+        """
         return self.standing(book).quote
 
     def refusal(self, book: str) -> str | None:

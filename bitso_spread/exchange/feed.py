@@ -23,6 +23,7 @@ from websocket import ABNF
 
 from bitso_spread import __version__
 from bitso_spread.clock import monotonic
+from bitso_spread.complaint import Complaint
 from bitso_spread.exchange import wire
 from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.buffered import BufferedWebSocket
@@ -112,6 +113,7 @@ class Feed:
         self._listener = listener
         self._backoff = backoff or Backoff(at_once=True)
         self._clock = clock
+        self._complaint = Complaint(clock)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._socket: websocket.WebSocket | None = None
@@ -153,7 +155,8 @@ class Feed:
             if self._stop.is_set():
                 return
             delay = self._backoff.next()
-            log.warning("feed %s; reconnecting in %.1f s", ended.text, delay)
+            level = logging.WARNING if self._complaint.due(ended.text) else logging.DEBUG
+            log.log(level, "feed %s; reconnecting in %.1f s", ended.text, delay)
             self._stop.wait(delay)
 
     def _connection(self) -> Ended:
@@ -166,7 +169,7 @@ class Feed:
             return self._converse(connection)
         except websocket.WebSocketConnectionClosedException:
             return self._ended(Cause.LOST, "the connection was cut without a close frame")
-        except (OSError, websocket.WebSocketException, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  (a thread that dies would leave every book unknown)
             return self._ended(Cause.LOST, said(error))
         finally:
             self._socket = None

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from bitso_spread.errors import ExchangeError
+from bitso_spread.complaint import Complaint
 from bitso_spread.exchange import confirm, wire
 from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.confirm import Asked
@@ -65,6 +65,7 @@ class RestSide:
         self._views = {book: RestView() for book in self._books}
         self._asked = {book: Asked() for book in self._books}
         self._tickers = True
+        self._complaint = Complaint(clock)
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rest", daemon=True)
@@ -115,7 +116,7 @@ class RestSide:
                 self._failed(plan.books, error)
                 wait_s = error.wait_s if isinstance(error, BudgetExhausted) else error.silence_s
                 self._stop.wait(wait_s)
-            except ExchangeError as error:
+            except Exception as error:  # noqa: BLE001  (a thread that dies would confirm nothing)
                 self._failed(plan.books, error)
                 self._stop.wait(backoff.next())
             else:
@@ -223,10 +224,12 @@ class RestSide:
         words = self._feed.view(book).words
         return bool(words) and words[-1].as_of >= sent
 
-    def _failed(self, books: tuple[str, ...], error: ExchangeError) -> None:
+    def _failed(self, books: tuple[str, ...], error: Exception) -> None:
         if self._stop.is_set():
             return
         self._counts["rest_failures"] += 1
-        log.warning("REST: %s", error)
+        log.log(
+            logging.WARNING if self._complaint.due(str(error)) else logging.DEBUG, "REST: %s", error
+        )
         for book in books:
             self._views[book] = replace(self._views[book], failure=str(error))

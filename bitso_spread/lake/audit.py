@@ -1,14 +1,14 @@
 """Is it all there, and can it be true? An audit of a lake, ours or another writer's.
 
 Goes through the days and books that a question names, one at a time, and puts together what
-`holdings` finds on the disk, `checks` in the rows and `coverage` between them. It only reads: a
+`holdings` finds on the disk, `examination` in the rows and `coverage` between them. It only reads: a
 lake may be on a read-only disk, and a collector may be writing it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from typing import Unpack
@@ -17,17 +17,10 @@ import polars as pl
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
-from bitso_spread.lake.checks import (
-    COUNTS,
-    FLOAT32,
-    KNOWN,
-    US,
-    file_findings,
-    judged,
-    row_findings,
-)
+from bitso_spread.lake.checks import FLOAT32, KNOWN
 from bitso_spread.lake.coverage import DAY_S, Coverage, Scope, in_scope
-from bitso_spread.lake.files import FILE, DataFile, is_whole, read_numbered
+from bitso_spread.lake.examination import TICK, Examined, examine
+from bitso_spread.lake.files import FILE
 from bitso_spread.lake.filters import Filters, Question, Range, midnight_of
 from bitso_spread.lake.findings import Finding, Kind, Report, time_text
 from bitso_spread.lake.holdings import Holdings, Shelf, keys_of
@@ -36,11 +29,11 @@ from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.records import BookDay, Records, day_of, read_records
 from bitso_spread.model import resolve_book
 
-_SECOND_US = 1_000_000
 _MINUTE_S = 60
-# Days of a book that are read ahead, while the rows of one are checked: 6 MB of CSV each.
+# polars has threads of its own, but much of what it does with a day runs on one.
+_WORKERS = 2
+# Days of a book that are examined ahead: 6 MB of CSV each while they are.
 _AHEAD = 3
-_TICKS = {"tick": pl.Int64, KNOWN: pl.Boolean, FLOAT32: pl.Boolean, "name": pl.UInt32}
 
 OnProgress = Callable[[int, int], None]
 """Called with how many days of books are done, and how many there are."""
@@ -102,8 +95,8 @@ class _Audit:
             self._take_note(self._shelf.beside(days, self._books, whole=whole))
         units = sorted(keys, key=lambda key: (key[1], key[0]))
         on_progress(0, len(units))
-        for done, ((book, date), held) in enumerate(self._read_ahead(units), start=1):
-            self._add(book, date, held)
+        for done, ((book, date), examined) in enumerate(self._examine_all(units), start=1):
+            self._add(book, date, examined)
             on_progress(done, len(units))
         for book in list(self._carried):
             self._cover_carried(book)
@@ -165,22 +158,23 @@ class _Audit:
                 return int(files[which].start.timestamp())
         return None
 
-    def _read_ahead(self, units: Iterable[BookDay]) -> Iterator[tuple[BookDay, Holdings]]:
-        """Give each day of a book with its files, of which the next ones are being read."""
-        with ThreadPoolExecutor(2, "audit") as pool:
-            waiting: deque[tuple[BookDay, Future[Holdings]]] = deque()
+    def _examine_all(self, units: Iterable[BookDay]) -> Iterator[tuple[BookDay, Examined]]:
+        """Give each day of a book as it was found, while the next ones are examined."""
+        rules = (self._shelf, self._filters, self._records.interval)
+        with ThreadPoolExecutor(_WORKERS, "audit") as pool:
+            waiting: deque[tuple[BookDay, Future[Examined]]] = deque()
             try:
                 for date, keys in groupby(units, key=lambda unit: unit[1]):
                     folders = self._shelf.folders(date)
                     for key in keys:
                         own = None if folders is None else folders.get(key[0], [])
-                        waiting.append((key, pool.submit(self._shelf.take, *key, own)))
+                        waiting.append((key, pool.submit(examine, *rules, key, own)))
                         if len(waiting) > _AHEAD:
-                            ready, held = waiting.popleft()
-                            yield ready, held.result()
+                            ready, examined = waiting.popleft()
+                            yield ready, examined.result()
                 while waiting:
-                    ready, held = waiting.popleft()
-                    yield ready, held.result()
+                    ready, examined = waiting.popleft()
+                    yield ready, examined.result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -190,73 +184,24 @@ class _Audit:
         self._checksums += held.checksums
         self._debris += held.debris
 
-    def _add(self, book: str, date: int, held: Holdings) -> None:
+    def _add(self, book: str, date: int, examined: Examined) -> None:
+        held = examined.held
         self._take_note(held)
+        self._environments |= {file.environment for file in held.files}
+        if examined.reach is not None and not self._by_minutes:
+            for tick in examined.reach:
+                self._coverage.expect(book, tick, tick)
         if book in self._carried and self._carried[book][0] != date:
             self._cover_carried(book)
-        ticks = [pl.DataFrame(schema=_TICKS)]
+        found = examined.ticks.with_columns(pl.col(FILE) + len(self._names))
+        self._names += held.names
+        tomorrow = int(midnight_of(date).timestamp()) + DAY_S
+        ticks = found.filter(pl.col(TICK) < tomorrow)
         if book in self._carried:
-            ticks.append(self._carried.pop(book)[1])
-        rows = self._rows_of(held)
-        if held.files:
-            self._environments |= {file.environment for file in held.files}
-            found = self._check(rows, held.files, held.names)
-            tomorrow = pl.col("tick") >= int(midnight_of(date).timestamp()) + DAY_S
-            late = found.filter(tomorrow)
-            if late.height:
-                self._carried[book] = day_of(late["tick"][0]), late
-            ticks.append(found.filter(~tomorrow))
-        self._cover(book, date, pl.concat(ticks))
-
-    def _rows_of(self, held: Holdings) -> pl.DataFrame:
-        """Parse the files, leaving out, with a finding, those that are not what they should be."""
-        try:
-            return read_numbered(held.files, held.contents)
-        except LakeError:
-            parts = list(zip(held.files, held.names, held.contents, strict=True))
-        held.files, held.names, held.contents = [], [], []
-        for file, name, data in parts:
-            try:
-                read_numbered([file], [data])
-            except LakeError as error:
-                kind = Kind.UNREADABLE if is_whole(file, data) else Kind.TRUNCATED
-                text = str(error).removeprefix(f"{file.path} ")
-                self._findings.append(Finding(kind, text, name, file.partition.book))
-            else:
-                held.files.append(file)
-                held.names.append(name)
-                held.contents.append(data)
-        return read_numbered(held.files, held.contents)
-
-    def _check(
-        self, rows: pl.DataFrame, files: Sequence[DataFile], names: Sequence[str]
-    ) -> pl.DataFrame:
-        """Tell what cannot be true of rows, and give the ticks that they fill."""
-        rows = judged(rows, files, self._records.interval)
-        self._findings += file_findings(rows, files, names)
-        self._expect_beyond(files[0].partition.book, rows)
-        rows = self._filters.keep(rows)
-        if rows.height:
-            self._findings += row_findings(rows, files, names)
-        first_file = len(self._names)
-        self._names += names
-        ticks = rows.select(
-            (pl.col(US) // _SECOND_US).alias("tick"),
-            KNOWN,
-            FLOAT32,
-            (pl.col(FILE) + first_file).alias("name"),
-            COUNTS,
-        )
-        return ticks.filter(COUNTS).drop("counts")
-
-    def _expect_beyond(self, book: str, rows: pl.DataFrame) -> None:
-        """Note whether files that reach into the scope have rows before it, or after."""
-        if self._by_minutes or self._scope == Scope(None, None):
-            return
-        edges = rows.filter(COUNTS).select(first=pl.col(US).min(), last=pl.col(US).max())
-        for us in edges.row(0):
-            if us is not None:
-                self._coverage.expect(book, us // _SECOND_US, us // _SECOND_US)
+            ticks = pl.concat([ticks, self._carried.pop(book)[1]])
+        if (late := found.filter(pl.col(TICK) >= tomorrow)).height:
+            self._carried[book] = day_of(tomorrow), late
+        self._cover(book, date, ticks)
 
     def _cover_carried(self, book: str) -> None:
         date, ticks = self._carried.pop(book)
@@ -267,15 +212,15 @@ class _Audit:
         ticks = in_scope(found, self._scope)
         float32 = int(ticks[FLOAT32].sum())
         twice = 0
-        if not (ticks["tick"].diff() > 0).all():
-            ticks = ticks.sort("tick", maintain_order=True)
-            again = ticks.filter(pl.col("tick").is_duplicated())
-            if twice := again["tick"].n_unique():
+        if not (ticks[TICK].diff() > 0).all():
+            ticks = ticks.sort(TICK, maintain_order=True)
+            again = ticks.filter(pl.col(TICK).is_duplicated())
+            if twice := again[TICK].n_unique():
                 self._findings.append(self._found_twice(book, again, twice))
-                ticks = ticks.group_by("tick", maintain_order=True).agg(pl.col(KNOWN).any())
-        ticks = ticks.select("tick", KNOWN, journal=pl.lit(value=False))
+                ticks = ticks.group_by(TICK, maintain_order=True).agg(pl.col(KNOWN).any())
+        ticks = ticks.select(TICK, KNOWN, journal=pl.lit(value=False))
         if (book, date) in self._records.batches:
-            ticks = pl.concat([ticks, self._in_journal(book, date, ticks)]).sort("tick")
+            ticks = pl.concat([ticks, self._in_journal(book, date, ticks)]).sort(TICK)
         self._coverage.add(book, date, ticks, twice=twice, float32=float32)
 
     def _in_journal(self, book: str, date: int, ticks: pl.DataFrame) -> pl.DataFrame:
@@ -286,11 +231,11 @@ class _Audit:
                 self._environments.add(batch.environment)
                 values += [(row.tick, row.bid is not None, True) for row in rows]
         journal = pl.DataFrame(values, schema=ticks.schema, orient="row")
-        return in_scope(journal, self._scope).join(ticks, on="tick", how="anti")
+        return in_scope(journal, self._scope).join(ticks, on=TICK, how="anti")
 
     def _found_twice(self, book: str, again: pl.DataFrame, count: int) -> Finding:
-        tick = again["tick"][0]
-        numbers = again.filter(pl.col("tick") == tick)["name"].unique(maintain_order=True)
+        tick = again[TICK][0]
+        numbers = again.filter(pl.col(TICK) == tick)[FILE].unique(maintain_order=True)
         names = [self._names[number] for number in numbers]
         other = f", the first also in {names[0]}" if len(names) > 1 else ""
         many = f"{count} ticks of {book} are" if count > 1 else f"1 tick of {book} is"

@@ -32,6 +32,8 @@ class Table(Closing):
         if not layout.is_table_name(name):
             raise UsageError(f"{name!r} cannot be a table: use letters, digits, - and _")
         self.lake = layout.locate(folder, name)
+        if self.lake.exists() and not self.lake.is_dir():
+            raise LakeError(f"{self.lake} is a file: a lake is a folder")
         self.name = name
         self._state = LakeState(layout.state_file(self.lake, name))
         self._locks = BookLocks(layout.locks_folder(self.lake, name))

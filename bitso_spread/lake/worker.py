@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from bitso_spread.clock import monotonic
+from bitso_spread.complaint import Complaint
 
 log = logging.getLogger("bitso_spread.lake")
 
 RETRY_S = 1.0
-# What goes on failing is said again once a minute.
-SAY_AGAIN_S = 60.0
 
 Item = TypeVar("Item")
 
@@ -33,7 +32,7 @@ class Worker(Generic[Item]):
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._left: list[Item] = []
         self._deadline: float | None = None
-        self._said: float | None = None
+        self._complaint = Complaint(monotonic)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -82,12 +81,10 @@ class Worker(Generic[Item]):
         try:
             self._work(self._left)
         except Exception as error:  # noqa: BLE001  (a thread that dies would lose rows)
-            now = monotonic()
-            if self._said is None or now - self._said >= SAY_AGAIN_S:
+            # Whatever the error says: it may count what waits.
+            if self._complaint.due(self._failing):
                 log.error("%s: %s (%d waiting)", self._failing, error, len(self._left))  # noqa: TRY400  (one line, no traceback)
-                self._said = now
             return False
-        if self._said is not None:
+        if self._complaint.over():
             log.warning("the disk takes data again: what was waiting is written")
-            self._said = None
         return True

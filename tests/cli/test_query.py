@@ -108,12 +108,14 @@ def test_nothing_is_an_empty_array_or_a_header(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("lake")
-def test_a_table_shows_every_digit_and_how_many_rows_there_are(run: Run) -> None:
+def test_a_table_shows_prices_whole_spreads_rounded_and_how_many_rows_there_are(run: Run) -> None:
     status, out, err = run("query", "--format", "table")
     lines = [line.rstrip() for line in out.splitlines()]
     assert (status, err) == (0, "")
     assert lines[1].split() == HEADER.strip().split(",")
-    assert lines[3].split() == FIRST.strip().split(",")
+    *prices, spread = FIRST.strip().split(",")
+    assert lines[3].split() == [*prices, f"{float(spread):.6f}".rstrip("0")]
+    assert all(len(line) <= 80 for line in lines)
     assert lines[4].split() == ["2024-07-26T03:15:01+00:00", "btc_mxn", "-", "-", "-"]
     assert lines[-1] == "2 rows"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -30,9 +32,9 @@ def framed(opcode: int, data: bytes, *, fin: bool = True) -> bytes:
 class Line:
     """A connection to itself: what is put in at one end is read at the other."""
 
-    def __init__(self, kind: type[websocket.WebSocket]) -> None:
+    def __init__(self, connection: websocket.WebSocket) -> None:
         self.far, near = socket.socketpair()
-        self.connection = kind(skip_utf8_validation=True)
+        self.connection = connection
         self.connection.sock = near
         self.connection.connected = True
         self.connection.settimeout(0.001)
@@ -59,9 +61,13 @@ class Line:
         self.connection.shutdown()
 
 
+def buffered(gather_s: float = 0.0) -> BufferedWebSocket:
+    return BufferedWebSocket(gather_s=gather_s, skip_utf8_validation=True)
+
+
 @pytest.fixture
 def line() -> Iterator[Line]:
-    line = Line(BufferedWebSocket)
+    line = Line(buffered())
     yield line
     line.close()
 
@@ -118,6 +124,37 @@ def test_what_had_come_before_the_end_is_still_given(line: Line) -> None:
         line.connection.recv_data_frame()
 
 
+def test_a_frame_that_comes_after_a_pause_is_taken_at_once() -> None:
+    line = Line(buffered(gather_s=0.15))
+    line.connection.settimeout(3)
+    sent: list[float] = []
+
+    def send() -> None:
+        sent.append(time.monotonic())
+        line.far.sendall(framed(TEXT, b"x" * 200))
+
+    timer = threading.Timer(0.3, send)
+    timer.start()
+    line.connection.recv_data_frame()
+    assert time.monotonic() - sent[0] < 0.1
+    timer.join()
+    line.close()
+
+
+def test_frames_that_follow_each_other_are_left_to_gather() -> None:
+    line = Line(buffered(gather_s=0.15))
+    line.connection.settimeout(3)
+    line.far.sendall(framed(TEXT, b"first"))
+    line.connection.recv_data_frame()
+    timer = threading.Timer(0.01, line.far.sendall, [framed(TEXT, b"second")])
+    timer.start()
+    start = time.monotonic()
+    _, frame = line.connection.recv_data_frame()
+    assert (frame.data, time.monotonic() - start > 0.1) == (b"second", True)
+    timer.join()
+    line.close()
+
+
 data = st.sampled_from([0, 1, 125, 126, 127, 300, 4_600]).map(lambda size: b"z" * size)
 messages = st.lists(
     st.one_of(
@@ -141,9 +178,9 @@ def test_the_frames_are_those_that_websocket_client_gives(
         chunks.append(left[:size])
         left = left[size:]
     chunks.append(left)
-    buffered, plain = Line(BufferedWebSocket), Line(websocket.WebSocket)
+    ours, plain = Line(buffered()), Line(websocket.WebSocket(skip_utf8_validation=True))
     try:
-        assert buffered.take(chunks) == plain.take(chunks)
+        assert ours.take(chunks) == plain.take(chunks)
     finally:
-        buffered.close()
+        ours.close()
         plain.close()

@@ -11,7 +11,7 @@ import pytest
 
 import bitso_spread
 from bitso_spread.clock import monotonic
-from bitso_spread.errors import UsageError
+from bitso_spread.errors import UnknownBookError, UsageError
 from bitso_spread.exchange import confirm
 from bitso_spread.exchange.client import OrderBookClient
 from bitso_spread.exchange.environment import STAGE, Environment, environment
@@ -379,8 +379,9 @@ def test_frames_of_other_books_change_nothing(
     eventually(lambda: client.counts["rejected_unknown_book"] == 1)
     assert client.standing("btc_mxn").vouched
     assert client.quote("btc_mxn") == FIRST
-    with pytest.raises(KeyError):
+    with pytest.raises(UnknownBookError, match="eth_mxn is not among the books"):
         client.quote("eth_mxn")
+    assert client.quote("BTC/MXN") == FIRST
 
 
 def test_a_refused_book_is_told_and_the_others_go_on(

@@ -231,6 +231,10 @@ def test_a_name_that_readers_would_not_find_is_refused(tmp_path: Path, name: str
 
 
 def test_a_lake_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "lake").write_text("")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LakeError, match="file is a file: a lake is a folder"):
+        Table(tmp_path / "file")
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / ".bitso-spread").write_text("")
     with pytest.raises(LakeError, match="cannot keep a journal in"):
         Table(tmp_path / "lake")
