@@ -1,8 +1,8 @@
 """Is it all there, and can it be true? An audit of a lake, ours or another writer's.
 
-Goes through the days and books that a question names, one at a time, and puts together what
-`holdings` finds on the disk, `examination` in the rows and `coverage` between them. It only reads: a
-lake may be on a read-only disk, and a collector may be writing it.
+Goes through the days and books that a question names, and puts together what `holdings` finds on
+the disk, `examination` in the rows and `coverage` between them. It only reads: a lake may be on a
+read-only disk, and a collector may be writing it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class _Audit:
         self._filters = Filters.of(**question)
         self._findings: list[Finding] = []
         self._records = self._read_records()
-        self._books = self._books_by_day()
+        self._books = lake.books_by_day()
         self._wanted = self._wanted_books()
         self._shelf = Shelf(lake, self._filters, self._records)
         interval = self._records.interval
@@ -120,9 +120,6 @@ class _Audit:
             # What the recorder noted is lost to the audit; what is in the files is not.
             self._findings.append(Finding(Kind.UNREADABLE, f"the journal: {error}"))
             return Records()
-
-    def _books_by_day(self) -> dict[int, set[str]]:
-        return {day: set(self._lake.books(date=day)) for day in self._lake.dates()}
 
     def _wanted_books(self) -> set[str]:
         available = self._records.books.union(*self._books.values())

@@ -66,6 +66,13 @@ class Lake:
         wanted, found = self._resolve(filters), self._books_of(filters)
         return sorted(found if wanted is None else found & wanted)
 
+    def books_by_day(self) -> dict[int, set[str]]:
+        """Give the books of each UTC day that has a folder."""
+        return {
+            day: {book for book, _ in _children(folder, "order_book")}
+            for day, folder in self._days(Filters())
+        }
+
     def partitions(self, **question: Unpack[Question]) -> Iterator[layout.Partition]:
         """Give the partitions that are asked for, by their start, then by book."""
         return (partition for partition, _ in self._folders(Filters.of(**question)))

@@ -252,8 +252,16 @@ class TestQuestions:
         foreign(tmp_path, rows_at(range(NOON + 40, NOON + 100)))
         (day,) = look(tmp_path, start="2026-09-21T12:00:30").days
         assert (day.expected, day.absent) == (60, 0)
+
+    def test_a_second_after_the_first_row_s_is_asked_for_though_the_minute_is_the_same(
+        self, tmp_path: Path
+    ) -> None:
+        rows = rows_at(range(NOON + 40, NOON + 100))
+        foreign(tmp_path, rows[:10] + rows[15:])
         (day,) = look(tmp_path, start="2026-09-21T12:00:50", end="2026-09-21T12:01:30").days
-        assert (day.expected, day.absent) == (40, 0)
+        assert (day.expected, day.absent) == (40, 5)
+        (day,) = look(tmp_path, end="2026-09-21T12:00:55").days
+        assert (day.expected, day.absent) == (15, 5)
 
     def test_batches_by_their_minutes_are_held_against_each_other_on_their_day(
         self, lake: Path

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import replace
+from decimal import Decimal
 from math import inf, nan
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bitso_spread.lake.findings import Finding, Kind
 from bitso_spread.lake.layout import TABLE
-from bitso_spread.model import Sample, State
+from bitso_spread.model import Quote, Sample, State
 from tests.lake.audit_support import TICKS, foreign, kinds, look, only, record, rows_at
 from tests.lake.support import NOON, a_row
 
@@ -80,6 +83,26 @@ def test_spreads_that_follow_in_64_bits_are_neither_wrong_nor_labelled(
     tmp_path: Path, bid: float, ask: float
 ) -> None:
     foreign(tmp_path, with_prices(bid, ask, (ask - bid) * 100 / ask))
+    report = look(tmp_path)
+    assert (report.findings, report.totals.float32) == ((), 0)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    quotes=st.lists(
+        st.tuples(st.integers(1, 10**12), st.integers(1, 10**12), st.integers(0, 9)),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_spreads_worked_out_in_decimals_follow(
+    tmp_path: Path, quotes: list[tuple[int, int, int]]
+) -> None:
+    rows = []
+    for tick, (one, more, places) in zip(TICKS, quotes, strict=False):
+        bid, ask = Decimal(one).scaleb(-places), Decimal(one + more).scaleb(-places)
+        rows.append(Sample.of(tick, Quote("btc_mxn", bid, ask), State.FRESH))
+    foreign(tmp_path, rows)
     report = look(tmp_path)
     assert (report.findings, report.totals.float32) == ((), 0)
 

@@ -33,6 +33,26 @@ sys.stdin.read()
 """
 
 
+RECORD_ON_AND_ON = """
+import sys
+from pathlib import Path
+from bitso_spread.lake.layout import TABLE, state_file
+from bitso_spread.lake.state import LakeState
+from bitso_spread.lake.writer import BatchWriter
+from tests.lake.support import NOON, a_batch, a_row
+lake = Path(sys.argv[1])
+state = LakeState(state_file(lake, TABLE))
+writer = BatchWriter(lake, TABLE, state)
+for first in range(NOON, NOON + 40_000, 20):
+    batch = a_batch(first_tick=first)
+    for tick in range(first, first + 20):
+        state.record([(batch, a_row(tick))])
+    writer.write(batch)
+    if first == NOON + 100:
+        print("recording", flush=True)
+"""
+
+
 def contents(lake: Path) -> dict[str, tuple[int, bytes]]:
     """All files of a lake, with their times and bytes, but for the memory that processes share."""
     return {
@@ -146,6 +166,24 @@ def test_a_collector_that_is_writing_is_not_disturbed(tmp_path: Path) -> None:
         assert contents(tmp_path) == before
         # Another process can still write, at once.
         record(tmp_path, rows_at(range(NOON + 60, NOON + 61)), write=False)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_every_look_at_a_lake_that_grows_finds_it_whole(tmp_path: Path) -> None:
+    process = python(RECORD_ON_AND_ON, tmp_path)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "recording\n"
+        seen = []
+        for _ in range(15):
+            report = look(tmp_path)
+            assert (report.findings, report.totals.missing, report.totals.twice) == ((), 0, 0)
+            seen.append(report.totals.expected)
+        assert process.poll() is None, "the collector ended, so that nothing was shown"
+        assert seen == sorted(seen)
+        assert seen[-1] > seen[0]
     finally:
         process.kill()
         process.communicate()
