@@ -19,7 +19,8 @@ from websocket import ABNF
 from bitso_spread.clock import Clock
 from bitso_spread.doctor.transcript import Event, Kind, Transcript
 from bitso_spread.exchange import wire
-from bitso_spread.exchange.feed import CLOSE_S, PING_S, close_reason, open_connection, said
+from bitso_spread.exchange.connection import close_reason, open_connection, said
+from bitso_spread.exchange.feed import CLOSE_S, PING_S
 from bitso_spread.lifetime import Closing
 
 # How long one read may block, and so how soon what is to be sent is sent.

@@ -22,7 +22,8 @@ from bitso_spread.clock import monotonic
 from bitso_spread.exchange import feed as feed_module
 from bitso_spread.exchange import wire
 from bitso_spread.exchange.backoff import Backoff
-from bitso_spread.exchange.feed import Cause, Ended, Feed, LinkWatch, open_connection
+from bitso_spread.exchange.connection import open_connection
+from bitso_spread.exchange.feed import Cause, Ended, Feed, LinkWatch
 from bitso_spread.exchange.wire import Ack, KeepAlive, Message, Orders, RejectedError, Rejection
 from bitso_spread.sim.server import SimulatedExchange
 from tests.exchange.support import HandMarket, Serve, eventually, orders_frame, quote
