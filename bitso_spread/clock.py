@@ -12,6 +12,11 @@ import threading
 import time
 from typing import Protocol
 
+# Where the processor has gone to sleep meanwhile, a wait ends up to some milliseconds late. So it
+# is made to end early, and the rest passes in naps too short to go to sleep.
+_EARLY_S = 0.005
+_NAP_S = 0.0002
+
 
 class Clock(Protocol):
     """What the time is, and how to wait."""
@@ -38,8 +43,14 @@ class SystemClock:
         return monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait on the event."""
-        return event.wait(max(0.0, seconds))
+        """Wait on the event; the end of the time is met to a fraction of a millisecond."""
+        end = monotonic() + seconds
+        if event.wait(max(0.0, seconds - _EARLY_S)):
+            return True
+        while (left := end - monotonic()) > 0:
+            if event.wait(min(left, _NAP_S)):
+                return True
+        return event.is_set()
 
 
 if sys.platform == "linux":

@@ -166,37 +166,19 @@ def top_of_book(book: str, bids: Sequence[str], asks: Sequence[str]) -> Quote:
     if not bids or not asks:
         reason = Rejection.ONE_SIDED if bids or asks else Rejection.EMPTY
         raise RejectedError(reason, f"{len(bids)} bids, {len(asks)} asks", book)
-    numbers = _numbers(book, [*bids, *asks])
-    bid = _exact(bids, numbers[: len(bids)], max)
-    ask = _exact(asks, numbers[len(bids) :], min)
+    try:
+        bid = _best(bids, max)
+        ask = _best(asks, min)
+    except ValueError as error:
+        raise RejectedError(Rejection.BAD_PRICE, str(error), book) from None
     if bid >= ask:
         reason = Rejection.CROSSED if bid > ask else Rejection.LOCKED
         raise RejectedError(reason, f"best bid {bid}, best ask {ask}", book)
     return Quote(book, bid, ask)
 
 
-def _numbers(book: str, prices: Sequence[str]) -> list[float]:
-    # Digits and points alone: this shuts out signs, exponents, blanks, underscores, nan and
-    # inf in one pass. Remembering prices instead is faster in a bare loop, and slower where
-    # it counts: at 1,000 frames a second the processor's caches are cold for each of them.
-    digits = "".join(prices).replace(".", "")
-    plain = digits.isdigit() and digits.isascii()
-    try:
-        numbers = list(map(float, prices)) if plain else []
-    except ValueError:
-        # Two points in one price, or nothing but a point.
-        numbers = []
-    if not numbers:
-        raise RejectedError(Rejection.BAD_PRICE, "a price is not a plain decimal", book)
-    if min(numbers) <= 0 or max(numbers) == math.inf:
-        raise RejectedError(Rejection.BAD_PRICE, "a price is zero or out of range", book)
-    return numbers
-
-
-def _exact(
-    prices: Sequence[str], numbers: Sequence[float], pick: Callable[[Iterable[Any]], Any]
-) -> Decimal:
-    """Give the best price as it was written, exactly."""
+def _best(prices: Sequence[str], pick: Callable[[Iterable[Any]], Any]) -> Decimal:
+    numbers = list(map(_number_of, prices))
     best = pick(numbers)
     price = prices[numbers.index(best)]
     # Several orders may share a price: 20 of them stood at 6 to 20 prices on the wire.
@@ -206,6 +188,33 @@ def _exact(
     tied = {text for text, number in zip(prices, numbers, strict=True) if number == best}
     decimal: Decimal = pick(map(Decimal, tied))
     return decimal
+
+
+class _Numbers(dict[str, float]):
+    """Prices as numbers, those that have been read before.
+
+    A frame differs from the one before it in an order or two. Reading only what is new in it
+    halves the time that decoding takes.
+    """
+
+    def __missing__(self, price: str) -> float:
+        whole, _, fraction = price.partition(".")
+        digits = whole + fraction
+        # Shuts out signs, exponents, blanks, underscores, nan and inf, all of which float() takes.
+        if not (digits.isdigit() and digits.isascii()):
+            raise ValueError("a price is not a plain decimal")
+        number = float(price)
+        if not 0 < number < math.inf:
+            raise ValueError("a price is zero or out of range")
+        if len(self) >= _MOST_NUMBERS:
+            self.clear()
+        self[price] = number
+        return number
+
+
+# 54 books have about 1,500 prices at a time.
+_MOST_NUMBERS = 4096
+_number_of = _Numbers().__getitem__
 
 
 def _orders(frame: _Frame) -> Orders:

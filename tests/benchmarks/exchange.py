@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,9 +59,10 @@ def exchange(books: int, frames_per_second: float) -> Iterator[Exchange]:
 def main(books: int, frames_per_second: float) -> None:
     """Run until stdin ends, which it does with whoever started it."""
     market = SyntheticMarket(books, frames_per_second=frames_per_second)
-    with SimulatedExchange(market, requests_per_minute=10_000) as running:
-        if not frames_per_second:
-            running.faults.mute = "all"
+    began = time.time()
+    # Where time stands still, no book ever changes.
+    wall = time.time if frames_per_second else lambda: began
+    with SimulatedExchange(market, requests_per_minute=10_000, wall=wall) as running:
         print(running.rest_url, running.ws_url, flush=True)
         for _ in sys.stdin:
             print(running.counts.frames.total(), flush=True)
