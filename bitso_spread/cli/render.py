@@ -150,8 +150,11 @@ def _target_of(path: Path) -> Path:
     try:
         target = path.expanduser().resolve()
     except RuntimeError as error:
-        # A circle of links; Python 3.13 raises OSError.
+        # A circle of links, before Python 3.13.
         raise BitsoSpreadError(f"cannot write {path}: {error}") from error
+    if target.is_symlink():
+        # From Python 3.13 on a circle of links is left as it is instead.
+        raise BitsoSpreadError(f"cannot write {path}: its links lead in a circle")
     if target.exists() and not target.is_file():
         raise BitsoSpreadError(f"cannot write {path}: it is there, and is not a plain file")
     return target
