@@ -18,6 +18,10 @@ _EARLY_S = 0.005
 _NAP_S = 0.0002
 
 
+DAY_S = 86_400
+"""Seconds of a UTC day: the epoch's clock has no leap seconds."""
+
+
 class Clock(Protocol):
     """What the time is, and how to wait."""
 

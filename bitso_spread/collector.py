@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bitso_spread.clock import DAY_S
 from bitso_spread.errors import LakeBusyError, UsageError
 from bitso_spread.exchange.book_list import BookList
 from bitso_spread.exchange.client import OrderBookClient, feed_url
@@ -27,7 +28,7 @@ from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.lake.writer import FIVE
 from bitso_spread.lateness import Lateness
 from bitso_spread.model import Sample, State
-from bitso_spread.sampling import DAY_S, Gap, Sampler, Tick, check_interval
+from bitso_spread.sampling import Gap, Sampler, Tick, check_interval
 
 log = logging.getLogger("bitso_spread.collector")
 

@@ -24,3 +24,23 @@ class Closing(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Running(Closing):
+    """Runs during a ``with`` block."""
+
+    @abstractmethod
+    def start(self) -> object:
+        """Begin."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End; returns when that is done."""
+
+    def close(self) -> None:
+        """Stop."""
+        self.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self

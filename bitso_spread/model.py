@@ -19,6 +19,9 @@ from bitso_spread.errors import UnknownBookError, UsageError
 _BOOK = re.compile(r"[a-z0-9]+_[a-z0-9]+")
 _SEPARATORS = re.compile(r"[-/_ ]")
 
+ALL = "all"
+"""What a user writes for every book that there is."""
+
 
 class State(StrEnum):
     """What is known of a book at a tick."""
@@ -121,3 +124,32 @@ def resolve_book(name: str, available: Collection[str]) -> str:
     close = difflib.get_close_matches(name, sorted(available), n=3)
     hint = f"; did you mean {', '.join(close)}?" if close else ""
     raise UnknownBookError(f"there is no book {name}{hint}")
+
+
+class WantedBooks:
+    """The books that a user asked for: some by name, or every one.
+
+    Raises:
+        UsageError: one of the names cannot be a book's, or there is none.
+    """
+
+    def __init__(self, texts: str | Iterable[str]) -> None:
+        given = [texts] if isinstance(texts, str) else texts
+        parts = [part.strip() for text in given for part in text.split(",")]
+        self.every = any(part.lower() == ALL for part in parts)
+        """Whether all are wanted."""
+        self.names = parse_books(part for part in parts if part.lower() != ALL)
+        """Those that are named, as they are written; one may be the wrong way round."""
+        if not self.every and not self.names:
+            raise UsageError("no book is named: use --book btc_mxn, or --book all")
+
+    def among(self, available: Collection[str]) -> tuple[list[str], list[UnknownBookError]]:
+        """Give the canonical names of those that there are, and what to say of the others."""
+        books = sorted(available) if self.every else []
+        unknown = []
+        for name in self.names:
+            try:
+                books.append(resolve_book(name, available))
+            except UnknownBookError as error:
+                unknown.append(error)
+        return list(dict.fromkeys(books)), unknown

@@ -14,14 +14,13 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from bitso_spread.clock import SYSTEM_CLOCK, Clock
+from bitso_spread.clock import DAY_S, SYSTEM_CLOCK, Clock
 from bitso_spread.errors import ExchangeError, UsageError
 from bitso_spread.exchange.standing import Standing
 from bitso_spread.model import Sample, State
 
 log = logging.getLogger("bitso_spread.sampling")
 
-DAY_S = 86_400
 # A tick taken later than this was not taken: the process was stopped, and so was whatever
 # would have received the quotes of that second.
 LATE_S = 1.0

@@ -20,6 +20,7 @@ def main() -> None:
     from typer.exceptions import TyperException
 
     from bitso_spread.cli.app import app, load_commands, settings
+    from bitso_spread.cli.logs import say
 
     load_commands()
     gc.freeze()
@@ -31,23 +32,16 @@ def main() -> None:
         status = 1
     except TyperException as error:
         # The bare program has shown its help, and has nothing more to say.
-        message = "" if type(error).__name__ == "NoArgsIsHelpError" else error.format_message()
-        _say(message.replace("Value error, ", ""))
+        if type(error).__name__ != "NoArgsIsHelpError":
+            say(error.format_message().replace("Value error, ", ""))
         status = error.exit_code
     except Exception as error:
         if settings.debug:
             raise
         if isinstance(error, BitsoSpreadError):
-            _say(str(error))
+            say(str(error))
         else:
             name = type(error).__name__
-            _say(f"unexpected {name}: {error} (bitso-spread --debug … shows where)")
+            say(f"unexpected {name}: {error} (bitso-spread --debug … shows where)")
         status = 2 if isinstance(error, UsageError) else 1
     sys.exit(status or 0)
-
-
-def _say(message: str) -> None:
-    import typer
-
-    if message:
-        typer.echo(f"bitso-spread: {' '.join(message.split())}", err=True)

@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import LOOK, app
+from bitso_spread.cli.logs import say
 from bitso_spread.cli.options import EnvironmentOption, RestUrlOption, WsUrlOption
 from bitso_spread.cli.tables import (
-    ALL,
     Format,
     FormatOption,
     Row,
     Value,
-    Wanted,
     chosen_format,
     new_table,
     plain,
     print_tables,
-    say,
     say_unknown,
     write_csv,
     write_json,
 )
 from bitso_spread.errors import ExchangeError
+from bitso_spread.model import ALL, WantedBooks
 
 if TYPE_CHECKING:
     from bitso_spread.exchange.environment import Environment
@@ -65,7 +64,7 @@ def books(
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.exchange.rest import RestClient
 
-    wanted = Wanted(book or [ALL])
+    wanted = WantedBooks(book or [ALL])
     with open_environment(environment, rest_url, ws_url) as source, RestClient(source) as client:
         available = {info.book: info for info in client.available_books()}
         names, unknown = wanted.among(available)

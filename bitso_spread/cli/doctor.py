@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import SET_UP, app
+from bitso_spread.cli.logs import say
 from bitso_spread.cli.options import (
     DEFAULT_BOOKS,
     BookOption,
@@ -22,7 +23,7 @@ from bitso_spread.cli.options import (
     lake_folder,
 )
 from bitso_spread.cli.stdout import is_terminal, stdout
-from bitso_spread.cli.tables import say, write_json
+from bitso_spread.cli.tables import write_json
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bitso_spread.cli.tables import say
+from bitso_spread.cli.logs import say
 from bitso_spread.exchange.environment import SIMULATED, Environment, environment
 
 SIMULATED_NOTICE = "SIMULATED: these are not the market's prices, and no exchange is asked"

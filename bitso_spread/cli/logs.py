@@ -1,4 +1,4 @@
-"""What the library logs, as lines on stderr."""
+"""What is said to a person on stderr: single lines, and what the library logs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import sys
 import time
 from contextlib import suppress
 
+import typer
+
 _LOGGER = logging.getLogger("bitso_spread")
+
+
+def say(message: object) -> None:
+    """Tell the person one line."""
+    typer.echo(f"bitso-spread: {' '.join(str(message).split())}", err=True)
 
 
 class StderrHandler(logging.Handler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bitso_spread.cli.tables import say
+from bitso_spread.cli.logs import say
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bitso_spread.cli.app import ASK, app
+from bitso_spread.cli.logs import say
 from bitso_spread.cli.marks import Marks, holdings
 from bitso_spread.cli.options import (
     DateOption,
@@ -19,7 +20,6 @@ from bitso_spread.cli.options import (
     to_option,
 )
 from bitso_spread.cli.render import Format, choose_format, write
-from bitso_spread.cli.tables import say
 from bitso_spread.lake import layout
 
 

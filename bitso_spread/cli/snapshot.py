@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import LOOK, app
+from bitso_spread.cli.logs import say
 from bitso_spread.cli.options import (
     DEFAULT_BOOKS,
     BookOption,
@@ -20,17 +21,15 @@ from bitso_spread.cli.tables import (
     Format,
     FormatOption,
     Row,
-    Wanted,
     aligned,
     chosen_format,
     new_table,
     print_tables,
-    say,
     say_unknown,
     write_csv,
     write_json,
 )
-from bitso_spread.model import State
+from bitso_spread.model import State, WantedBooks
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,7 +69,7 @@ def snapshot(
     from bitso_spread.exchange.look import look
     from bitso_spread.exchange.rest import RestClient
 
-    wanted = Wanted(book or DEFAULT_BOOKS)
+    wanted = WantedBooks(book or DEFAULT_BOOKS)
     with open_environment(environment, rest_url, ws_url) as source, RestClient(source) as client:
         books, unknown = wanted.among({info.book for info in client.available_books()})
         looks = look(client, books, levels=depth is not None)

@@ -1,4 +1,4 @@
-"""What `snapshot` and `books` share: choosing books, and showing few rows, in three formats.
+"""What `snapshot` and `books` share: showing few rows, in three formats.
 
 Frames of a lake, which may be long, are bitso_spread.cli.render's job.
 """
@@ -6,23 +6,21 @@ Frames of a lake, which may be long, are bitso_spread.cli.render's job.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bitso_spread.cli.logs import say
 from bitso_spread.cli.stdout import is_terminal, stdout
-from bitso_spread.errors import UnknownBookError, UsageError
-from bitso_spread.model import parse_books, resolve_book
+from bitso_spread.errors import UnknownBookError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from bitso_spread.exchange.environment import Environment
-
-ALL = "all"
 
 Value = str | Decimal | float | int | None
 Row = Mapping[str, Value]
@@ -49,38 +47,6 @@ FormatOption = Annotated[
 def chosen_format(given: Format | None) -> Format:
     """Give the format: as asked for, else a table for a person and CSV for a program."""
     return given or (Format.TABLE if is_terminal(sys.stdout) else Format.CSV)
-
-
-class Wanted:
-    """The books that were asked for, read once before anything is sent."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        """Read names, or ``all``.
-
-        Raises:
-            UsageError: one of the names cannot be a book's, or there is none.
-        """
-        parts = [part.strip() for text in texts for part in text.split(",")]
-        self.every = any(part.lower() == ALL for part in parts)
-        self.names = parse_books(part for part in parts if part.lower() != ALL)
-        if not self.every and not self.names:
-            raise UsageError("no book is named: use --book btc_mxn, or --book all")
-
-    def among(self, available: Collection[str]) -> tuple[list[str], list[UnknownBookError]]:
-        """Give the canonical names of those that there are, and what to say of the others."""
-        books = sorted(available) if self.every else []
-        unknown = []
-        for name in self.names:
-            try:
-                books.append(resolve_book(name, available))
-            except UnknownBookError as error:
-                unknown.append(error)
-        return list(dict.fromkeys(books)), unknown
-
-
-def say(message: object) -> None:
-    """Tell the person one line, on stderr."""
-    typer.echo(f"bitso-spread: {' '.join(str(message).split())}", err=True)
 
 
 def say_unknown(error: UnknownBookError) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import KEEP, app
+from bitso_spread.cli.logs import say
 from bitso_spread.cli.marks import Marks, holdings
 from bitso_spread.cli.options import (
     DateOption,
@@ -23,7 +24,6 @@ from bitso_spread.cli.options import (
     to_option,
 )
 from bitso_spread.cli.stdout import is_terminal, stdout
-from bitso_spread.cli.tables import say
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bitso_spread.clock import DAY_S
 from bitso_spread.doctor.finding import Finding, failed, listed, ms, ok, skipped, warning
 from bitso_spread.errors import LakeError
 from bitso_spread.exchange.rest_errors import printable
@@ -27,7 +28,6 @@ WRITABLE, ROOM, OTHERS = "lake writable", "room on the disk", "other collectors"
 
 # Measured on files of 600 rows with five columns.
 _BYTES_OF_600_ROWS = {"CSV": 42_000, "Parquet": 6_000}
-_DAY_S = 86_400
 _GIB = 2**30
 _FEW_DAYS = 30
 # A row is to be durable within its second.
@@ -84,7 +84,7 @@ def _commit(folder: Path) -> float:
 
 def check_room(free: int, books: int) -> Finding:
     """Tell for how long so many books can be recorded into so many free bytes."""
-    days = {form: free / (size * _DAY_S / 600 * books) for form, size in _BYTES_OF_600_ROWS.items()}
+    days = {form: free / (size * DAY_S / 600 * books) for form, size in _BYTES_OF_600_ROWS.items()}
     lasts = " or ".join(f"{count:,.0f} days as {form}" for form, count in days.items())
     of = "one book" if books == 1 else f"{books} books"
     detail = f"{free / _GIB:,.1f} GiB are free: {lasts} of {of}"

@@ -11,10 +11,9 @@ from bitso_spread.doctor.examination import Examination
 from bitso_spread.doctor.finding import Finding, Timings
 from bitso_spread.doctor.lake import check_lake
 from bitso_spread.errors import UsageError
-from bitso_spread.exchange.book_list import ALL
 from bitso_spread.exchange.environment import Environment
 from bitso_spread.lake import layout
-from bitso_spread.model import parse_books
+from bitso_spread.model import WantedBooks
 
 Findings = Generator[Finding, None, None]
 
@@ -38,10 +37,8 @@ def examine(
         UsageError: a name is not a book's or a table's, or none is given, or half of the
             credentials is missing.
     """
-    every = any(name.strip().lower() == ALL for name in books)
-    names = [] if every else parse_books(books)
-    if not every and not names:
-        raise UsageError("no book is named: use --book btc_mxn, or --book all")
+    wanted = WantedBooks(books)
+    names = [] if wanted.every else wanted.names
     if not layout.is_table_name(table):
         raise UsageError(f"{table!r} cannot be a table: use letters, digits, - and _")
     folder = None if lake is None else layout.locate(lake, table)

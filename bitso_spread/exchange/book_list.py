@@ -6,15 +6,13 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from bitso_spread.errors import BitsoSpreadError, ExchangeError, UnknownBookError, UsageError
+from bitso_spread.errors import BitsoSpreadError, ExchangeError, UnknownBookError
 from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.rest import RestClient
 from bitso_spread.exchange.rest_errors import BadReplyError, BitsoError
-from bitso_spread.model import parse_books, resolve_book
+from bitso_spread.model import WantedBooks
 
 log = logging.getLogger("bitso_spread.books")
-
-ALL = "all"
 
 
 class BookList:
@@ -25,14 +23,15 @@ class BookList:
     """
 
     def __init__(self, environment: Environment, names: Sequence[str]) -> None:
-        self.all = any(name.strip().lower() == ALL for name in names)
-        """Whether every available book is meant."""
+        self._wanted = WantedBooks(names)
         self._environment = environment
-        self._names = [] if self.all else parse_books(names)
-        if not self.all and not self._names:
-            raise UsageError("no book is named: use --book btc_mxn, or --book all")
         self._lookup: threading.Thread | None = None
         self._found: list[str] | None = None
+
+    @property
+    def all(self) -> bool:
+        """Whether every available book is meant."""
+        return self._wanted.every
 
     def look_up(self) -> list[str]:
         """Ask the exchange for its books, and give the canonical names of those asked for.
@@ -56,13 +55,11 @@ class BookList:
             if self.all or refused:
                 raise
             log.warning("the names of books are taken as written: %s", error)
-            return self._names
-        if self.all:
-            return sorted(available)
-        try:
-            return list(dict.fromkeys(resolve_book(name, available) for name in self._names))
-        except UnknownBookError as error:
-            raise UnknownBookError(f"{error} (bitso-spread books lists them)") from None
+            return self._wanted.names
+        books, unknown = self._wanted.among(available)
+        if unknown and not self.all:
+            raise UnknownBookError(f"{unknown[0]} (bitso-spread books lists them)")
+        return books
 
     def refresh(self, prepare: Callable[[list[str]], list[str]]) -> None:
         """Look up in the background; `prepare` is given the books, and gives those to take."""

@@ -87,6 +87,8 @@ class BufferedWebSocket(websocket.WebSocket):
         """Tell whether a read would give something, or fail, at once."""
         if self.sock is None or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             return True
+        if not hasattr(select, "poll"):  # Windows; there select knows no limit of 1,024
+            return bool(select.select([self.sock], [], [], 0)[0])
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))

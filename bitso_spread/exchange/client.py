@@ -10,8 +10,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
 from bitso_spread.clock import monotonic
 from bitso_spread.errors import UnknownBookError, UsageError
@@ -20,12 +18,13 @@ from bitso_spread.exchange.feed_side import FeedSide
 from bitso_spread.exchange.rest import RestClient
 from bitso_spread.exchange.rest_side import RestSide
 from bitso_spread.exchange.standing import Link, Rules, Standing, stand
+from bitso_spread.lifetime import Running
 from bitso_spread.model import Quote, parse_book, parse_books
 
 _POLL_S = 0.02
 
 
-class OrderBookClient:
+class OrderBookClient(Running):
     """Knows the best bid and ask of some of Bitso's books, and how well it knows them.
 
     Starts two threads of its own in `start`, one for the feed and one for REST, and ends them
@@ -86,18 +85,6 @@ class OrderBookClient:
         self._stopped.set()
         self._feed.stop()
         self._rest.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def books(self) -> tuple[str, ...]:

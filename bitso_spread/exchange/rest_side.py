@@ -227,9 +227,10 @@ class RestSide:
     def _failed(self, books: tuple[str, ...], error: Exception) -> None:
         if self._stop.is_set():
             return
+        for book in books:
+            self._views[book] = replace(self._views[book], failure=str(error))
+        # Counted last: who sees the count rise finds the reason beside it.
         self._counts["rest_failures"] += 1
         log.log(
             logging.WARNING if self._complaint.due(str(error)) else logging.DEBUG, "REST: %s", error
         )
-        for book in books:
-            self._views[book] = replace(self._views[book], failure=str(error))

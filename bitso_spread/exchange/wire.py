@@ -110,7 +110,6 @@ class _Frame(msgspec.Struct, gc=False):
     payload: _Book | list[msgspec.Raw] | str | None = None
     sent: Any = None
     action: str | None = None
-    response: Any = None
     error: Any = None
 
 

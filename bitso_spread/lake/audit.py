@@ -15,10 +15,11 @@ from typing import Unpack
 
 import polars as pl
 
+from bitso_spread.clock import DAY_S
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.checks import FLOAT32, KNOWN
-from bitso_spread.lake.coverage import DAY_S, Coverage, Scope, in_scope
+from bitso_spread.lake.coverage import Coverage, Scope, in_scope
 from bitso_spread.lake.examination import TICK, Examined, examine
 from bitso_spread.lake.files import FILE
 from bitso_spread.lake.filters import Filters, Question, Range, midnight_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_DAY_S = 86_400
+from bitso_spread.clock import DAY_S
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Batcher:
         if self._is_full(batch):
             del self._open[book]
             return first_tick, True
-        if (tick + self._interval) % _DAY_S == 0:
+        if (tick + self._interval) % DAY_S == 0:
             # The other half of the batch follows under the next date.
             self._open[book] = _Open(tick + self._interval, tick, batch.ticks)
             return first_tick, True
@@ -66,6 +66,6 @@ class Batcher:
 
     def _is_full(self, batch: _Open) -> bool:
         if self._align:
-            second_of_day = (batch.last_tick + self._interval) % _DAY_S
+            second_of_day = (batch.last_tick + self._interval) % DAY_S
             return second_of_day % (self._size * self._interval) == 0
         return batch.ticks >= self._size

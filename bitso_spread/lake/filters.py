@@ -16,9 +16,8 @@ import polars as pl
 
 from bitso_spread.errors import UsageError
 from bitso_spread.lake.layout import Partition
-from bitso_spread.model import parse_books
+from bitso_spread.model import ALL, parse_books
 
-ALL_BOOKS = "all"
 DAY_MINUTES = 1440
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,7 +101,7 @@ class Filters:
             raise UsageError(f"no time lies from {start} to {end}: the first must be the earlier")
         texts = [book] if isinstance(book, str) else list(book or ())
         names = [name for text in texts for name in text.split(",")]
-        wants_all = any(name.strip().lower() == ALL_BOOKS for name in names)
+        wants_all = any(name.strip().lower() == ALL for name in names)
         return cls(
             Range() if date is None else parse_dates(str(date), today or datetime.now(UTC).date()),
             () if wants_all else tuple(parse_books(names)),

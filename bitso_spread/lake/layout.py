@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bitso_spread.clock import DAY_S
+
 TABLE = "BitsoSpreadMonitor"
 PRODUCTION = "production"
 SIMULATED = "sim"
@@ -25,7 +27,6 @@ SUFFIXES = {"csv": ".csv", "parquet": ".parquet"}
 # or an underscore, so one half-written file under the table's root breaks every reader.
 _STATE_FOLDER = ".bitso-spread"
 _MINUTE_S = 60
-_DAY_S = 86_400
 _TABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _FILE_NAME = re.compile(
     r"(?:(?P<environment>.+)-)?(?P<book>[a-z0-9]+_[a-z0-9]+)-\d{8}T\d{6}Z(?:-\d+)?\.(?:csv|parquet)",
@@ -46,7 +47,7 @@ class Partition:
     def of(cls, book: str, tick: int) -> Partition:
         """Give the partition of a batch whose first tick is `tick` (seconds since the epoch)."""
         moment = datetime.fromtimestamp(tick, UTC)
-        return cls(int(f"{moment:%Y%m%d}"), tick % _DAY_S // _MINUTE_S, book)
+        return cls(int(f"{moment:%Y%m%d}"), tick % DAY_S // _MINUTE_S, book)
 
     @property
     def path(self) -> Path:

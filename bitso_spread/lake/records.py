@@ -18,12 +18,11 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+from bitso_spread.clock import DAY_S
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.state import Batch, LakeState, Outage, WrittenFile
 from bitso_spread.model import Sample
-
-_DAY_S = 86_400
 
 BookDay = tuple[str, int]
 """A book, and a UTC day such as 20240726."""
@@ -59,13 +58,13 @@ class Records:
 
 def day_of(tick: int) -> int:
     """Give the UTC day of a tick as a number, such as 20240726."""
-    return _date_of(tick // _DAY_S)
+    return _date_of(tick // DAY_S)
 
 
 @cache
 def _date_of(day: int) -> int:
     # A year has 365 of them, and 105,120 files that ask.
-    return Partition.of("", day * _DAY_S).date
+    return Partition.of("", day * DAY_S).date
 
 
 def read_records(path: Path) -> Records | None:

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from bitso_spread.errors import BitsoSpreadError, MissingExtraError
+from bitso_spread.lifetime import Running
 from bitso_spread.sim.faults import Action, Counts, Faults
 from bitso_spread.sim.feed import Feed
 from bitso_spread.sim.limits import RequestLimit
@@ -35,7 +35,7 @@ _ACTION_TIMEOUT_S = 10.0
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (read, not bound)
 
 
-class SimulatedExchange:
+class SimulatedExchange(Running):
     """A Bitso of one's own, for trying things out and for tests.
 
     ::
@@ -125,19 +125,6 @@ class SimulatedExchange:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        self.stop()
 
     @property
     def _authority(self) -> str:

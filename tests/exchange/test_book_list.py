@@ -38,6 +38,12 @@ def test_all_is_every_book_on_offer(where: Environment) -> None:
     assert books.look_up() == ["btc_mxn", "usd_mxn"]
 
 
+def test_all_may_stand_among_names(where: Environment) -> None:
+    books = BookList(where, ["all,mxn_btc", "nope_mxn"])
+    assert books.all
+    assert books.look_up() == ["btc_mxn", "usd_mxn"]
+
+
 def test_a_book_that_is_not_on_offer_is_named_with_those_like_it(where: Environment) -> None:
     with pytest.raises(UnknownBookError, match="no book btc_mxm; did you mean btc_mxn"):
         BookList(where, ["btc_mxm"]).look_up()

@@ -6,7 +6,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitso_spread.lake.coverage import DAY_S, Coverage, Scope
+from bitso_spread.clock import DAY_S
+from bitso_spread.lake.coverage import Coverage, Scope
 from bitso_spread.lake.filters import Filters
 from bitso_spread.lake.records import day_of
 from bitso_spread.lake.state import Outage
