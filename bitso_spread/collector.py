@@ -7,79 +7,34 @@ business, when a tick is due the sampler's, and how rows reach the disk the reco
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bitso_spread.clock import DAY_S
-from bitso_spread.errors import LakeBusyError, UsageError
+from bitso_spread.entries import Entries
+from bitso_spread.errors import LakeBusyError
 from bitso_spread.exchange.book_list import BookList
 from bitso_spread.exchange.client import OrderBookClient, feed_url
 from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.standing import Rules
-from bitso_spread.lake.batching import Batcher
-from bitso_spread.lake.layout import SUFFIXES, TABLE
-from bitso_spread.lake.outages import ABSENT, OutageLog
-from bitso_spread.lake.recorder import Entry, LeftBehind, Recorder
-from bitso_spread.lake.state import Batch, Identity, Outage
+from bitso_spread.lake import layout
+from bitso_spread.lake.heartbeat import Phase
+from bitso_spread.lake.recorder import Entry, Recorder
+from bitso_spread.lake.state import Batch, Identity
 from bitso_spread.lake.table import OnFile, Table
-from bitso_spread.lake.writer import FIVE
-from bitso_spread.lateness import Lateness
-from bitso_spread.model import Sample, State
-from bitso_spread.sampling import Gap, Sampler, Tick, check_interval
+from bitso_spread.model import Sample
+from bitso_spread.plan import Plan, Summary
+from bitso_spread.pulse import Pulse
+from bitso_spread.sampling import Gap, Sampler, Tick
+from bitso_spread.standby import stand_by
+
+__all__ = ["Collector", "Plan", "Summary"]
 
 log = logging.getLogger("bitso_spread.collector")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to be recorded, and how.
-
-    Raises:
-        UsageError: a value is out of range; the message names it.
-    """
-
-    books: Sequence[str]
-    """Names as a user writes them, or ``all``."""
-    lake: Path | str
-    table: str = TABLE
-    format: str = "csv"
-    interval: int = 1
-    """Seconds between ticks."""
-    batch_size: int = 600
-    """Ticks in a batch."""
-    ticks: int | None = None
-    """End after so many; None: never."""
-    align: bool = False
-    refresh_after_s: float = 60.0
-    max_wait_s: float = 60.0
-    max_stale_s: float = 3.0
-
-    def __post_init__(self) -> None:
-        check_interval(self.interval)
-        if self.format not in SUFFIXES:
-            raise UsageError(f"--format {self.format!r}: choose csv or parquet")
-        for name in ("batch_size", "refresh_after_s", "max_wait_s", "max_stale_s", "ticks"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0")
-
-
-@dataclass(slots=True)
-class Summary:
-    """What a collection has done so far."""
-
-    ticks: int = 0
-    last_tick: int = 0
-    """Seconds since the epoch."""
-    states: dict[str, Counter[State]] = field(default_factory=dict)
-    """Rows of each book, by state."""
-    files: Counter[Path] = field(default_factory=Counter)
-    """How many files were written, by the folder of their date."""
-    lateness: Lateness = field(default_factory=Lateness)
-    left: LeftBehind = field(default_factory=lambda: LeftBehind(0, 0))
 
 
 class Collector:
@@ -106,13 +61,22 @@ class Collector:
         self.summary = Summary()
         self.client: OrderBookClient | None = None
         """The order-book client, once the books are known."""
+        self.since = time.time()
+        """When it was started, in seconds since the epoch."""
+        self.phase = Phase.STARTING
+        """What it is about."""
+        self.books: tuple[str, ...] = ()
+        """The books that are recorded, once they are known."""
+        self.samples: dict[str, Sample] = {}
+        """The last row of each book."""
         self._on_tick = on_tick
         self._on_file = on_file
         self._stop = threading.Event()
-        self._batcher = Batcher(plan.batch_size, plan.interval, align=plan.align)
-        self._outages = OutageLog(plan.interval)
+        self._entries = Entries(plan, environment.name)
         self._books = BookList(environment, plan.books)
+        self._recorder: Recorder | None = None
         self._day = 0
+        self._unfiled: Counter[Batch] = Counter()
 
     def stop(self) -> None:
         """End the collection in order; callable from any thread and from a signal handler."""
@@ -120,7 +84,18 @@ class Collector:
 
     def progress(self, book: str) -> int:
         """Give how many ticks the open batch of a book has."""
-        return self._batcher.progress(book)
+        return self._entries.progress(book)
+
+    @property
+    def rows_in_memory(self) -> int:
+        """How many rows the disk does not have yet."""
+        return 0 if self._recorder is None else self._recorder.waiting
+
+    @property
+    def rows_in_journal(self) -> int:
+        """How many of its rows are durable, and in no file yet."""
+        unfiled = sum(list(self._unfiled.values()))
+        return max(0, unfiled - self.rows_in_memory)
 
     def run(self) -> Summary:
         """Record until the end, and load all rows into the lake before returning.
@@ -134,43 +109,73 @@ class Collector:
         """
         plan = self.plan
         identity = Identity(
-            self.environment.name, _hosts(self.environment), plan.format, FIVE, plan.interval
+            self.environment.name,
+            _hosts(self.environment),
+            plan.format,
+            plan.columns,
+            plan.interval,
         )
         with Table(Path(plan.lake), plan.table) as table:
             table.recover(self._filed)
             table.claim(identity)
-            books = self._books.look_up()
-            table.lock(books)
-            table.recover(self._filed)
-            rules = Rules(float(plan.interval), plan.refresh_after_s, plan.max_stale_s)
-            with OrderBookClient(books, self.environment, rules=rules) as client:
-                self.client = client
-                sampler = Sampler(
-                    client,
-                    books,
-                    interval=plan.interval,
-                    after=table.marks(),
-                    max_wait=plan.max_wait_s,
-                    stop=self._stop,
-                )
-                self._record(table, sampler, client, identity)
+            self.books = tuple(self._books.look_up())
+            with Pulse(self, layout.heartbeats_folder(table.lake, table.name)) as pulse:
+                mine = self._lock(table)
+                if mine:
+                    table.recover(self._filed)
+                    pulse.bury(table.books)
+                rules = Rules(float(plan.interval), plan.refresh_after_s, plan.max_stale_s)
+                with OrderBookClient(self.books, self.environment, rules=rules) as client:
+                    self.client = client
+                    sampler = Sampler(
+                        client,
+                        self.books,
+                        interval=plan.interval,
+                        after=table.marks() if mine else {},
+                        # Until the other one ends, there is no hurry.
+                        max_wait=plan.max_wait_s if mine else math.inf,
+                        stop=self._stop,
+                    )
+                    self._record(table, sampler, client, identity, None if mine else pulse)
         return self.summary
 
+    def _lock(self, table: Table) -> bool:
+        """Take the locks of all books; False if they are to be waited for."""
+        try:
+            table.lock(self.books)
+        except LakeBusyError:
+            if not self.plan.wait:
+                raise
+            return False
+        return True
+
     def _record(
-        self, table: Table, sampler: Sampler, client: OrderBookClient, identity: Identity
+        self,
+        table: Table,
+        sampler: Sampler,
+        client: OrderBookClient,
+        identity: Identity,
+        pulse: Pulse | None,
     ) -> None:
-        recorder = Recorder(table.lake, table.name, on_file=self._filed)
+        recorder = self._recorder = Recorder(table.lake, table.name, on_file=self._filed)
         recorder.start()
         ticks = sampler.ticks()
+        events: Iterator[Tick | Gap] = ticks
+        if pulse is not None:
+            self.phase = Phase.STANDBY
+            self._day = int(time.time()) // DAY_S
+            events = stand_by(ticks, table, sampler, recorder, pulse)
         try:
-            for event in ticks:
+            for event in events:
                 if self.summary.ticks == 0:
                     # Nobody may have made the table something else while we waited for data.
                     table.claim(identity)
                 if isinstance(event, Gap):
-                    recorder.put(self._gap(sampler.books, event))
+                    recorder.put(self._entries.gap(sampler.books, event))
                     continue
-                recorder.put(self._entry(event, client))
+                entry = self._entries.of(event, client.trouble)
+                self._unfiled.update(batch for batch, _ in entry.rows)
+                recorder.put(entry)
                 self._count(event)
                 self._on_tick(event)
                 if self.summary.ticks == self.plan.ticks:
@@ -178,40 +183,12 @@ class Collector:
                 if (ending := self._follow_books(event, table, sampler, client)) is not None:
                     recorder.put(ending)
         finally:
+            self.phase = Phase.ENDING
             ticks.close()
-            recorder.put(self._end(sampler.books))
+            recorder.put(self._entries.end(sampler.books))
             self.summary.left = recorder.stop()
-
-    def _entry(self, tick: Tick, client: OrderBookClient) -> Entry:
-        rows: list[tuple[Batch, Sample]] = []
-        ended: list[Batch] = []
-        outages: list[Outage] = []
-        for sample in tick.samples:
-            first_tick, ends = self._batcher.place(sample.book, sample.tick)
-            batch = self._batch(sample.book, first_tick)
-            rows.append((batch, sample))
-            if ends:
-                ended.append(batch)
-            outages += self._outages.add(sample, client.trouble)
-        return Entry(rows, outages, ended)
-
-    def _batch(self, book: str, first_tick: int) -> Batch:
-        plan = self.plan
-        return Batch(book, first_tick, self.environment.name, plan.format, FIVE, plan.interval)
-
-    def _gap(self, books: Iterable[str], gap: Gap) -> Entry:
-        ending = self._end(books)
-        absent = [Outage(book, ABSENT, gap.first, gap.last) for book in books]
-        return Entry(outages=[*ending.outages, *absent], ended=ending.ended)
-
-    def _end(self, books: Iterable[str]) -> Entry:
-        """End the open batches and outages of books."""
-        ended = [
-            self._batch(book, first_tick)
-            for book in books
-            if (first_tick := self._batcher.end(book)) is not None
-        ]
-        return Entry(outages=self._outages.end(books, self.summary.last_tick), ended=ended)
+            # Who stands by should not wait for connections to be closed.
+            table.unlock(table.books)
 
     def _follow_books(
         self, tick: Tick, table: Table, sampler: Sampler, client: OrderBookClient
@@ -230,19 +207,22 @@ class Collector:
         added = sorted(set(books) - set(sampler.books))
         log.warning("the exchange's books changed: new %s, gone %s", added or "-", gone or "-")
         client.set_books(books)
-        sampler.books = tuple(books)
-        return self._end(gone)
+        sampler.books = self.books = tuple(books)
+        return self._entries.end(gone)
 
     def _count(self, tick: Tick) -> None:
+        self.phase = Phase.RECORDING
         summary = self.summary
         summary.ticks += 1
         summary.last_tick = tick.time
         for sample in tick.samples:
+            self.samples[sample.book] = sample
             summary.states.setdefault(sample.book, Counter())[sample.state] += 1
         if tick.late_s is not None:
             summary.lateness.add(tick.late_s)
 
     def _filed(self, path: Path, batch: Batch, rows: int) -> None:
+        self._unfiled.pop(batch, None)
         self.summary.files[path.parents[2]] += 1
         self._on_file(path, batch, rows)
 

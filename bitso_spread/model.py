@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -55,6 +55,12 @@ class Quote:
     """Best bid: the highest price that a buyer offers, in the minor currency."""
     ask: Decimal
     """Best ask: the lowest price that a seller asks, in the minor currency."""
+    # Two quotes are one if their prices are: amounts at the top change without a price moving.
+    bid_amount: Decimal | None = field(default=None, compare=False)
+    """What is wanted at the best bid, all orders together, in the major currency; None where
+    the exchange did not say, as in a ticker."""
+    ask_amount: Decimal | None = field(default=None, compare=False)
+    """What is offered at the best ask, likewise."""
 
     @property
     def spread(self) -> float:
@@ -76,11 +82,29 @@ class Sample:
     ask: float | None
     spread: float | None
     state: State
+    bid_amount: float | None = None
+    """At the best bid, in the major currency; None where it is not known."""
+    ask_amount: float | None = None
+    exchange_ms: int | None = None
+    """The exchange's own time of the book's last word, ms since the epoch."""
+    age_ms: int | None = None
+    """How old that word was at the tick, also where it was too old to stand."""
+    source: str | None = None
+    """Where that word came from: ``feed`` or ``rest``."""
 
     @classmethod
     def of(cls, tick: int, quote: Quote, state: State) -> Sample:
         """Make the row of a known quote."""
-        return cls(tick, quote.book, float(quote.bid), float(quote.ask), quote.spread, state)
+        return cls(
+            tick,
+            quote.book,
+            float(quote.bid),
+            float(quote.ask),
+            quote.spread,
+            state,
+            None if quote.bid_amount is None else float(quote.bid_amount),
+            None if quote.ask_amount is None else float(quote.ask_amount),
+        )
 
     @classmethod
     def blank(cls, tick: int, book: str, state: State) -> Sample:

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bitso_spread.clock import DAY_S, SYSTEM_CLOCK, Clock
@@ -196,12 +196,7 @@ class Sampler:
             for book in self.books
             if time > self._marks.get(book, time - 1)
         }
-        samples = tuple(
-            Sample.blank(time, book, State.UNKNOWN)
-            if standing.quote is None
-            else Sample.of(time, standing.quote, standing.state)
-            for book, standing in standings.items()
-        )
+        samples = tuple(_sample(time, standing) for standing in standings.values())
         return Tick(time, samples, standings, late_s)
 
     def _standing(self, book: str, time: int) -> Standing:
@@ -242,6 +237,20 @@ class Sampler:
         if away > 2 * self.interval and at - self._said >= SAY_AGAIN_S:
             self._said = at
             log.warning("the clock is %.0f s behind what is already recorded: waiting for it", away)
+
+
+def _sample(time: int, standing: Standing) -> Sample:
+    """Make the row of a tick that was taken."""
+    if standing.quote is None:
+        row = Sample.blank(time, standing.book, State.UNKNOWN)
+    else:
+        row = Sample.of(time, standing.quote, standing.state)
+    return replace(
+        row,
+        exchange_ms=standing.exchange_ms,
+        age_ms=None if standing.age_s is None else round(standing.age_s * 1000),
+        source=standing.source,
+    )
 
 
 def check_interval(interval: int) -> None:

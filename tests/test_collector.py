@@ -201,7 +201,7 @@ def test_with_all_books_new_ones_are_recorded_from_midnight_on_and_gone_ones_end
         def follow(time: int) -> Entry | None:
             samples = tuple(Sample.blank(time, book, State.UNKNOWN) for book in sampler.books)
             tick = Tick(time, samples, {}, 0.0)
-            collector._entry(tick, client)
+            collector._entries.of(tick, client.trouble)
             return collector._follow_books(tick, table, sampler, client)
 
         assert follow(midnight - 2) is None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import random
 import threading
+from dataclasses import replace
 
 import pytest
 
 from bitso_spread.errors import UsageError
+from bitso_spread.exchange.standing import Standing
 from bitso_spread.model import Sample, State
 from bitso_spread.sampling import NothingKnownError, Sampler
 from tests.sampling_bench import BOOKS, NOW, YEAR, Bench, FakeClock, FakeSource, missed, times
@@ -70,6 +72,20 @@ def test_what_is_not_known_at_a_tick_is_a_row_that_says_so() -> None:
     tick = Bench(books=BOOKS, known_from={"usd_mxn": 99.0}).take(1)[0]
     assert tick.samples[1] == Sample(tick.time, "usd_mxn", None, None, None, State.UNKNOWN)
     assert tick.samples[0].bid is not None
+
+
+def test_a_row_tells_when_and_where_its_word_came_from() -> None:
+    bench = Bench(books=BOOKS, known_from={"usd_mxn": 99.0})
+    standing = bench.source.standing
+
+    def told(book: str, at: float | None = None) -> Standing:
+        return replace(standing(book, at), age_s=1.2345, source="rest", exchange_ms=1234567)
+
+    bench.source.standing = told  # type: ignore[method-assign]
+    known, unknown = bench.take(11)[-1].samples
+    assert (known.state, unknown.state) == (State.FRESH, State.UNKNOWN)
+    for row in (known, unknown):
+        assert (row.exchange_ms, row.age_ms, row.source) == (1234567, 1234, "rest")
 
 
 def test_books_may_be_replaced_between_two_ticks() -> None:

@@ -16,11 +16,13 @@ def main() -> None:
     # What is imported stays. Looking through it for garbage, on the way and once more at the
     # end, is a tenth of what --help takes.
     gc.disable()
+    import logging
+
     import typer
     from typer.exceptions import TyperException
 
     from bitso_spread.cli.app import app, load_commands, settings
-    from bitso_spread.cli.logs import say
+    from bitso_spread.cli.logs import is_json, say
 
     load_commands()
     gc.freeze()
@@ -36,12 +38,12 @@ def main() -> None:
             say(error.format_message().replace("Value error, ", ""))
         status = error.exit_code
     except Exception as error:
-        if settings.debug:
+        if settings.debug and not is_json():
             raise
-        if isinstance(error, BitsoSpreadError):
-            say(str(error))
-        else:
+        said = str(error)
+        if not isinstance(error, BitsoSpreadError):
             name = type(error).__name__
-            say(f"unexpected {name}: {error} (bitso-spread --debug … shows where)")
+            said = f"unexpected {name}: {error} (bitso-spread --debug … shows where)"
+        say(said, logging.ERROR, error if settings.debug else None)
         status = 2 if isinstance(error, UsageError) else 1
     sys.exit(status or 0)

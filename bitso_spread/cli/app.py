@@ -70,5 +70,5 @@ def root(
 
 def load_commands() -> None:
     """Add the subcommands, in the order in which --help shows them."""
-    for command in ("collect", "snapshot", "books", "query", "verify", "doctor", "sim"):
+    for command in ("collect", "status", "snapshot", "books", "query", "verify", "doctor", "sim"):
         import_module(f"bitso_spread.cli.{command}")

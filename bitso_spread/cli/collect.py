@@ -8,16 +8,18 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bitso_spread.cli.app import RECORD, app, settings
+from bitso_spread.cli.logs import LogFormat, is_json, show_log, tell
 from bitso_spread.cli.options import (
     DEFAULT_BOOKS,
     BookOption,
+    ColumnsOption,
     EnvironmentOption,
     LakeOption,
     RestUrlOption,
@@ -33,6 +35,7 @@ from bitso_spread.model import State
 if TYPE_CHECKING:
     from bitso_spread.collector import Collector, Plan
     from bitso_spread.exchange.environment import Environment
+    from bitso_spread.metrics import MetricsServer
 
 
 @app.command("collect", rich_help_panel=RECORD)
@@ -46,6 +49,7 @@ def collect(
     format: Annotated[  # noqa: A002  (its environment variable is named after it)
         str, typer.Option("--format", metavar="FORMAT", help="Of the files: csv or parquet.")
     ] = "csv",
+    columns: ColumnsOption = "five",
     interval: Annotated[
         int, typer.Option(metavar="SECONDS", help="Between ticks; must divide a day.")
     ] = 1,
@@ -75,26 +79,52 @@ def collect(
         float,
         typer.Option(metavar="SECONDS", help="How long a last word stands without a live link."),
     ] = 3,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help="Where another collector has a book: stand by, and take over at its end.",
+        ),
+    ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="PORT",
+            show_default="none",
+            help="Serve Prometheus metrics on this port (extra: metrics).",
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str,
+        typer.Option(metavar="HOST", help="Where: 0.0.0.0 in a container, to be reached at all."),
+    ] = "127.0.0.1",
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(help="Of stderr: text, or a JSON object a line."),
+    ] = LogFormat.TEXT,
 ) -> None:
     """Record the spread of books, one sample a second, into a lake.
 
     Runs until Ctrl-C or SIGTERM, or until --batches or --duration is over;
     all rows so far are loaded into the lake then. What a crash leaves
-    behind, the next start loads.
+    behind, the next start loads. To upgrade without a gap, start the new
+    version with --wait, and end the old one.
 
     Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
     """
+    show_log(debug=settings.debug, log_format=log_format)
     folder = layout.locate(lake_folder(lake, environment), table)
     from bitso_spread.cli.exchange import open_environment
-    from bitso_spread.cli.logs import show_log
     from bitso_spread.collector import Plan
 
-    show_log(debug=settings.debug)
     plan = Plan(
         books=book or DEFAULT_BOOKS,
         lake=folder,
         table=table,
         format=format,
+        columns=columns,
         interval=interval,
         batch_size=batch_size,
         ticks=_ticks(batches, duration, batch_size, interval),
@@ -102,10 +132,11 @@ def collect(
         refresh_after_s=refresh_after,
         max_wait_s=max_wait,
         max_stale_s=max_stale,
+        wait=wait,
     )
-    typer.echo(folder, err=True)
+    tell(folder)
     with open_environment(environment, rest_url, ws_url) as exchange:
-        _run(exchange, plan)
+        _run(exchange, plan, metrics_host, metrics_port)
 
 
 def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:
@@ -119,22 +150,24 @@ def _ticks(batches: int | None, duration: str | None, batch_size: int, interval:
     return min(limits, default=None)
 
 
-def _run(exchange: Environment, plan: Plan) -> None:
+def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int | None) -> None:
     from bitso_spread.cli.progress import Board, Lines
     from bitso_spread.collector import Collector
 
-    view = Board() if is_terminal(sys.stderr) else Lines(paths=not is_terminal(sys.stdout))
+    live = is_terminal(sys.stderr) and not is_json()
+    view = Board() if live else Lines(paths=not is_terminal(sys.stdout))
     collector = Collector(
         exchange,
         plan,
         on_tick=lambda tick: view.on_tick(tick, collector),
         on_file=view.on_file,
     )
+    metrics = _metrics(collector, metrics_host, metrics_port)
     # What is there by now stays: looking through all of it for garbage takes up to 50 ms, and a
     # tick may fall into them.
     gc.freeze()
     try:
-        with _signals(collector.stop), view.shown(collector):
+        with _signals(collector.stop), metrics, view.shown(collector):
             collector.run()
     except ExchangeError as error:
         if exchange.is_simulated:
@@ -144,6 +177,18 @@ def _run(exchange: Environment, plan: Plan) -> None:
             "bitso-spread collect --environment sim --lake sim-lake"
         ) from error
     _report(collector, exchange)
+
+
+def _metrics(
+    collector: Collector, host: str, port: int | None
+) -> AbstractContextManager[MetricsServer | None]:
+    if port is None:
+        return nullcontext()
+    from bitso_spread.metrics import MetricsServer
+
+    server = MetricsServer(collector, host, port)
+    tell(f"metrics on http://{host}:{server.port}/metrics")
+    return server
 
 
 @contextmanager
@@ -170,20 +215,19 @@ def _report(collector: Collector, exchange: Environment) -> None:
     mark = "SIMULATED " if exchange.is_simulated else ""
     for book, states in sorted(summary.states.items()):
         unknown, missed = states[State.UNKNOWN], states[State.MISSED]
-        typer.echo(
+        tell(
             f"{book}: {states.total()} {mark}rows, {states.total() - unknown - missed} known, "
-            f"{unknown} unknown, {missed} missed",
-            err=True,
+            f"{unknown} unknown, {missed} missed"
         )
     if not summary.states:
-        typer.echo("stopped before the first tick: nothing was recorded", err=True)
+        tell("stopped before the first tick: nothing was recorded")
     late = summary.lateness
     if late.max_s:
         figures = [late.percentile(50), late.percentile(99), late.max_s]
         p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
-        typer.echo(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}", err=True)
+        tell(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}")
     for folder, count in sorted(summary.files.items()):
-        typer.echo(f"{count} {'file' if count == 1 else 'files'} under {folder}", err=True)
+        tell(f"{count} {'file' if count == 1 else 'files'} under {folder}")
     if summary.left.rows or summary.left.batches:
         raise BitsoSpreadError(
             f"the disk refused to the end: {summary.left.rows} rows are lost, and "
@@ -193,10 +237,8 @@ def _report(collector: Collector, exchange: Environment) -> None:
         lake = shlex.quote(str(plan.lake))
         table = "" if plan.table == layout.TABLE else f" --table {shlex.quote(plan.table)}"
         where = layout.Partition.of(min(summary.states), summary.last_tick)
-        typer.echo(
-            f"next: {_program()} query --lake {lake}{table} "
-            f"--date {where.date} --book {where.book}",
-            err=True,
+        tell(
+            f"next: {_program()} query --lake {lake}{table} --date {where.date} --book {where.book}"
         )
 
 

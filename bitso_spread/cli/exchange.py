@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bitso_spread.cli.logs import say
 from bitso_spread.exchange.environment import SIMULATED, Environment, environment
+from bitso_spread.exchange.signing import refuse_open_way
 
 SIMULATED_NOTICE = "SIMULATED: these are not the market's prices, and no exchange is asked"
 
@@ -22,13 +24,16 @@ def open_environment(
     Stderr is told where prices are simulated, whether the exchange runs here or elsewhere.
 
     Raises:
-        UsageError: the options do not fit together, or mean no exchange.
+        UsageError: the options do not fit together, mean no exchange, or would let others on
+            the way read the user's API key.
         MissingExtraError: there is no simulated exchange without the extra `sim`.
     """
     if name == SIMULATED:
         say(SIMULATED_NOTICE)
     if name != SIMULATED or rest_url or ws_url:
-        yield environment(name, rest_url, ws_url)
+        meant = environment(name, rest_url, ws_url)
+        refuse_open_way(meant, os.environ)
+        yield meant
         return
     from bitso_spread.sim.server import SimulatedExchange
 

@@ -1,20 +1,46 @@
-"""What is said to a person on stderr: single lines, and what the library logs."""
+"""What is said to a person, or to a log collector, on stderr.
+
+Single lines of the commands, and what the library logs. As JSON, every line of stderr is one
+object, whatever happens.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
+from enum import StrEnum
 
 import typer
 
 _LOGGER = logging.getLogger("bitso_spread")
 
 
-def say(message: object) -> None:
-    """Tell the person one line."""
-    typer.echo(f"bitso-spread: {' '.join(str(message).split())}", err=True)
+class LogFormat(StrEnum):
+    """The forms of the log."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def say(message: object, level: int = logging.INFO, error: BaseException | None = None) -> None:
+    """Tell the person one line; in JSON with its level, and the traceback of an error."""
+    line = " ".join(str(message).split())
+    if is_json():
+        _LOGGER.log(level, "%s", line, exc_info=error)
+    else:
+        typer.echo(f"bitso-spread: {line}", err=True)
+
+
+def tell(line: object) -> None:
+    """Tell the person one line that does not need to say who says it."""
+    if is_json():
+        _LOGGER.info("%s", line)
+    else:
+        typer.echo(line, err=True)
 
 
 class StderrHandler(logging.Handler):
@@ -28,16 +54,45 @@ class StderrHandler(logging.Handler):
                 sys.stderr.flush()
 
 
+class JsonFormatter(logging.Formatter):
+    """Makes a record one JSON object: time (UTC), level, logger, message, traceback if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give one line."""
+        import json
+
+        moment = datetime.fromtimestamp(record.created, UTC)
+        entry = {
+            "time": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
 def show_warnings() -> None:
     """Show warnings, as a command that is soon over does."""
     _show(logging.WARNING, logging.Formatter("bitso-spread: %(message)s"))
 
 
-def show_log(*, debug: bool) -> None:
+def show_log(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Show all that happens, with the time in UTC, as a command that runs for months does."""
+    level = logging.DEBUG if debug else logging.INFO
+    if log_format is LogFormat.JSON:
+        _show(level, JsonFormatter())
+        _catch_the_rest(_LOGGER.handlers[0])
+        return
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
-    _show(logging.DEBUG if debug else logging.INFO, formatter)
+    _show(level, formatter)
+
+
+def is_json() -> bool:
+    """Tell whether each line of stderr is to be a JSON object."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in _LOGGER.handlers)
 
 
 def _show(level: int, formatter: logging.Formatter) -> None:
@@ -45,3 +100,20 @@ def _show(level: int, formatter: logging.Formatter) -> None:
     handler.setFormatter(formatter)
     _LOGGER.setLevel(level)
     _LOGGER.handlers = [handler]
+    _LOGGER.propagate = True
+
+
+def _catch_the_rest(handler: logging.Handler) -> None:
+    """Make objects also of what Python and other libraries would write to stderr."""
+    logging.getLogger().handlers = [handler]
+    # The root's handler is the same one: once is enough.
+    _LOGGER.propagate = False
+    logging.captureWarnings(capture=True)
+
+    def fell(arguments: threading.ExceptHookArgs) -> None:
+        name = arguments.thread.name if arguments.thread else "?"
+        _LOGGER.error(
+            "the thread %s ended: %s", name, arguments.exc_value, exc_info=arguments.exc_value
+        )
+
+    threading.excepthook = fell

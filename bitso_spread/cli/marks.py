@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bitso_spread.cli.logs import say
+from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
@@ -35,6 +36,24 @@ class Marks:
     def title(self) -> str | None:
         """Give what stands above a table of these rows."""
         return ", ".join(self._labels.values()) or None
+
+
+class Skipped:
+    """Says of each file that cannot be read that it is passed over, and how many there were."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, error: LakeError) -> None:
+        """Say what is wrong with a file."""
+        self._count += 1
+        say(f"passed over: {error}")
+
+    def report(self) -> None:
+        """Say how many there were."""
+        if self._count:
+            files = "1 file" if self._count == 1 else f"{self._count} files"
+            say(f"the answer lacks the rows of {files}")
 
 
 def holdings(lake: Lake) -> str:

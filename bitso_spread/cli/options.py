@@ -74,6 +74,15 @@ TableOption = Annotated[
     typer.Option("--table", metavar="NAME", help="The table in the lake."),
 ]
 
+ColumnsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WHICH",
+        help="five: time, book, bid, ask, spread; full: amounts at the top, the exchange's time, "
+        "age, state and source besides.",
+    ),
+]
+
 # What `query` and the commands that take its filters share.
 
 HeldLakeOption = Annotated[

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitso_spread.collector import Collector
+from bitso_spread.lake.heartbeat import Phase
 from bitso_spread.lake.state import Batch
 from bitso_spread.model import State
 from bitso_spread.sampling import Tick
@@ -97,7 +98,12 @@ class Board:
 
         tick = self._tick
         if tick is None:
-            return Text("waiting for the first data …")
+            standing_by = collector.phase is Phase.STANDBY
+            return Text(
+                "standing by until the other collector ends …"
+                if standing_by
+                else "waiting for the first data …"
+            )
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("book")
         for name in ("bid", "ask", "spread %", "age s"):

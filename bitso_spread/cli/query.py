@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bitso_spread.cli.app import ASK, app
 from bitso_spread.cli.logs import say
-from bitso_spread.cli.marks import Marks, holdings
+from bitso_spread.cli.marks import Marks, Skipped, holdings
 from bitso_spread.cli.options import (
+    ColumnsOption,
     DateOption,
     HeldBookOption,
     HeldLakeOption,
@@ -20,7 +22,20 @@ from bitso_spread.cli.options import (
     to_option,
 )
 from bitso_spread.cli.render import Format, choose_format, write
+from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# What a WHERE says.
+_IN_SQL: tuple[Literal["date", "book", "minutes", "start", "end"], ...] = (
+    "date",
+    "book",
+    "minutes",
+    "start",
+    "end",
+)
 
 
 @app.command("query", rich_help_panel=ASK)
@@ -41,6 +56,39 @@ def query(
             "America/Mexico_City. What is stored never changes.",
         ),
     ] = "UTC",
+    columns: ColumnsOption = "five",
+    every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH",
+            show_default="every row",
+            help="Sum up by spans of 30s, 1m, 10m, 1h or 1d, cut by the clocks of --tz.",
+        ),
+    ] = None,
+    stats: Annotated[
+        bool,
+        typer.Option("--stats", help="Sum up each book over all rows, with quantiles."),
+    ] = False,
+    threshold: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="PERCENT",
+            show_default="0.1, 0.5, 1.0",
+            help="With --stats: tell the share of time above; repeat it for several.",
+        ),
+    ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SELECT",
+            show_default="no SQL",
+            help="A query over all columns, with date, order_book and minutes, FROM the table.",
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Pass over files that cannot be read, and count them."),
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=0, metavar="N", show_default="every row", help="Rows to give.")
     ] = None,
@@ -65,25 +113,41 @@ def query(
     """Give what was recorded: time, book, bid, ask, spread; by time, then book.
 
     Only the partitions that are asked for are opened, of our own lakes and
-    of others'.
+    of others'. --every and --stats sum the same rows up; --sql asks in SQL.
 
-    Example: bitso-spread query --date today --book btc_mxn --output today.parquet
+    Example: bitso-spread query --date today --book btc_mxn --every 10m
     """
-    from bitso_spread.lake.reader import Lake
+    from bitso_spread.lake.filters import Question
+    from bitso_spread.lake.reader import Lake, Told
+    from bitso_spread.lake.summary import THRESHOLDS
 
     chosen = choose_format(file_format, output)
+    question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
+    if sum((every is not None, stats, sql is not None)) > 1:
+        raise UsageError("--every, --stats and --sql are three questions: ask one of them")
+    if threshold and not stats:
+        raise UsageError("--threshold goes with --stats")
+    if sql is not None and any(question[name] for name in _IN_SQL):
+        raise UsageError("--sql says in its WHERE which rows it wants: leave out the other options")
     place = Lake(lake, table)
-    marks = Marks()
-    frames = place.stream(
-        date=date,
-        book=book,
-        minutes=minutes,
-        start=start,
-        end=end,
-        tz=tz,
-        limit=limit,
-        on_environment=marks.add,
-    )
+    marks, skipped = Marks(), Skipped()
+    told = Told(on_environment=marks.add, on_bad=skipped.add if skip_bad else None)
+    if sql is not None:
+        frames = _limited(place.sql(sql, **told), limit)
+    elif every is not None:
+        frames = _limited(place.every(every, **told, **question).lazy(), limit)
+    elif stats:
+        thresholds = threshold or THRESHOLDS
+        frames = _limited(place.stats(thresholds, **told, **question).lazy(), limit)
+    else:
+        frames = place.stream(columns=columns, limit=limit, **told, **question)
     rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
+    skipped.report()
     if rows == 0 and limit != 0:
         say(f"no rows match: {holdings(place)}")
+
+
+def _limited(rows: pl.LazyFrame, limit: int | None) -> Iterator[pl.DataFrame]:
+    from bitso_spread.lake.sql import rows_of
+
+    return rows_of(rows if limit is None else rows.head(limit))

@@ -27,6 +27,7 @@ _EDGE = 20
 # More than a table ever needs.
 _WIDTH = 1000
 _SPREAD_PLACES = 6
+_SPREADS = r"^(spread|mean|median|p95|p99|min|max|first|last|above_.*)$"
 # Without a fraction where the instant is a whole second, as the lake's own CSV has it.
 _TIME = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
@@ -251,7 +252,7 @@ def _cells(frame: pl.DataFrame, tz: str) -> list[tuple[str, ...]]:
     import polars as pl
 
     # As many digits of a spread as a person compares, so that a row fits into 80 columns.
-    rounded = frame.with_columns(pl.col("^spread$").round(_SPREAD_PLACES))
+    rounded = frame.with_columns(pl.col(_SPREADS).round(_SPREAD_PLACES))
     texts = _with_text_times(rounded, tz).select(pl.all().cast(pl.String).fill_null("-"))
     return texts.rows()
 

@@ -10,9 +10,11 @@ tests/benchmarks/test_feed.py measures what it gains.
 
 from __future__ import annotations
 
+import math
 import select
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 
 import websocket
@@ -29,6 +31,13 @@ _HEAD_BYTES = 4
 # processor's time, and makes none as late as they are by themselves (`sent` lies 5 to 160 ms
 # after the event). A frame that comes after a longer pause is taken at once.
 GATHER_S = 0.01
+# A frame's time is when it was read, which is never too early, and so a tick would not see what
+# came while frames gathered before it. Ticks are whole seconds of the wall clock: shortly before
+# one, frames are taken as they come. The margin is for a sleep that lasts longer than it should.
+_BEFORE_TICK_S = 0.002
+# A frame may say that it has 2 ** 63 bytes, and a message may never end. Nobody looks at the link
+# while one is read, so reading is interrupted as if nothing came; what has come is kept.
+_MESSAGE_S = 1.0
 
 
 class BufferedWebSocket(websocket.WebSocket):
@@ -37,8 +46,18 @@ class BufferedWebSocket(websocket.WebSocket):
     Whether there is something to read must be asked by reading, never of its socket.
     """
 
-    def __init__(self, *, gather_s: float = GATHER_S, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        gather_s: float = GATHER_S,
+        wall: Callable[[], float] = time.time,
+        message_s: float = _MESSAGE_S,
+        **options: Any,
+    ) -> None:
         self._gather_s = gather_s
+        self._wall = wall
+        self._message_s = message_s
+        self._until = math.inf
         self._unread = b""
         self._position = 0
         super().__init__(**options)
@@ -47,8 +66,10 @@ class BufferedWebSocket(websocket.WebSocket):
         """Give the next message, or with `control_frame` the next control frame, and its opcode.
 
         Raises:
+            WebSocketTimeoutException: nothing came in time, or no whole message did.
             WebSocketException, OSError: as websocket-client does.
         """
+        self._until = math.inf
         if self._between_messages():
             self._fill()
             start = self._position + _HEAD_BYTES
@@ -61,6 +82,7 @@ class BufferedWebSocket(websocket.WebSocket):
             ):
                 self._position = end
                 return ABNF.OPCODE_TEXT, ABNF(fin=1, mask_value=0, data=self._unread[start:end])
+        self._until = time.monotonic() + self._message_s
         message: tuple[int, ABNF] = websocket.WebSocket.recv_data_frame(self, control_frame)
         return message
 
@@ -77,11 +99,16 @@ class BufferedWebSocket(websocket.WebSocket):
     def _fill(self) -> None:
         if self._position < len(self._unread):
             return
-        if not self._has_more():
+        if time.monotonic() > self._until:
+            raise websocket.WebSocketTimeoutException("a message takes too long")
+        if not self._has_more() and self._may_gather():
             time.sleep(self._gather_s)
         # What it raises leaves the buffer empty, and the next read asks again.
         self._unread = websocket.WebSocket._recv(self, _READ_BYTES)  # noqa: SLF001  (its superclass's)
         self._position = 0
+
+    def _may_gather(self) -> bool:
+        return 1.0 - self._wall() % 1.0 > self._gather_s + _BEFORE_TICK_S
 
     def _has_more(self) -> bool:
         """Tell whether a read would give something, or fail, at once."""

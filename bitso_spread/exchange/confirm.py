@@ -27,6 +27,14 @@ CARRY_MARGIN_S = 1.5
 MIN_GAP_S = 1.0
 # A book whose frames had stopped coming is looked at this often until one comes again.
 MUTE_S = 5.0
+# All 54 books were acknowledged within 184 ms on the wire. Whoever has not been by now may never
+# be, as on a link that says nothing at all, and is not seeded but carried.
+UNANSWERED_S = 1.0
+# REST may be ahead of the feed, whose frames are sent 5 to 160 ms after the event: only a book
+# that has said nothing by then is mute.
+SUSPECT_S = 1.0
+# It is subscribed anew once, and no sooner again: each time it has to be confirmed once more.
+RESUBSCRIBE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Asked:
     """The exchange refused the last one: asking again sooner would change nothing."""
     mute: float | None = None
     """When REST last checked a book whose frames had stopped coming; None for the others."""
+    subscribed: float = -math.inf
+    """When such a book was last subscribed anew; never where it is only suspected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,8 @@ class Need:
 
     book: str
     due: float
+    carried: bool = False
+    """Whether the feed has nothing on this book, and REST must stand in for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +84,24 @@ def need(
     elif not standing.vouched:
         due = known_since
     elif asked.mute is not None:
-        due = asked.mute + MUTE_S
+        due = asked.mute + (MUTE_S if math.isfinite(asked.subscribed) else SUSPECT_S)
     else:
         due = known_since + rules.refresh_after_s
-    return Need(standing.book, max(due, asked.last + MIN_GAP_S, asked.not_before))
+    carried = asked.mute is not None or feed.refused is not None or _unanswered(feed, link, at)
+    return Need(standing.book, max(due, asked.last + MIN_GAP_S, asked.not_before), carried)
+
+
+def _unanswered(feed: FeedView, link: Link, at: float) -> bool:
+    """Tell whether a subscription should have been acknowledged by now."""
+    return feed.acked is None and link.since is not None and at - link.since > UNANSWERED_S
 
 
 def carrying(link: Link, at: float, rules: Rules) -> bool:
-    """Tell whether REST must stand in for the feed."""
-    return not link.up(at) or link.lag_s > rules.max_stale_s
+    """Tell whether REST must stand in for the feed.
+
+    It does so before a link that may be dead is found to be: the next tick may be too close.
+    """
+    return not link.up(at) or link.doubtful or link.lag_s > rules.max_stale_s
 
 
 def plan(needs: Iterable[Need], at: float, *, carried: bool, tickers: bool = True) -> Plan:
@@ -90,5 +111,6 @@ def plan(needs: Iterable[Need], at: float, *, carried: bool, tickers: bool = Tru
     if not due:
         return Plan(wait_s=waiting[0].due - at if waiting else math.inf)
     # The first book to be due takes the others along, or they would come due one by one for ever.
-    above = TICKER_ABOVE_WHEN_CARRYING if carried else TICKER_ABOVE
+    together = carried or sum(need.carried for need in waiting) > TICKER_ABOVE_WHEN_CARRYING
+    above = TICKER_ABOVE_WHEN_CARRYING if together else TICKER_ABOVE
     return Plan(due, ticker=tickers and len(waiting) > above)

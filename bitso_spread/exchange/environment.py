@@ -55,7 +55,13 @@ class Environment:
     @property
     def is_private(self) -> bool:
         """Whether nobody on the way can read a request: TLS, or this machine alone."""
-        return self.rest_url.startswith("https://") or self.is_loopback
+        return _is_private(self.rest_url)
+
+    @property
+    def open_urls(self) -> dict[str, str]:
+        """The URLs that others on the way can read along, by the option that sets them."""
+        urls = {"--rest-url": self.rest_url, "--ws-url": self.ws_url}
+        return {option: url for option, url in urls.items() if url and not _is_private(url)}
 
 
 PRODUCTION = Environment(
@@ -114,6 +120,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_private(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in {"https", "wss"} or is_loopback(parts.hostname or "")
 
 
 def _simulated(rest: str | None, ws: str | None) -> Environment:

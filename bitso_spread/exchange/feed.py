@@ -8,6 +8,7 @@ is its listener's business, and so is REST.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -29,11 +30,17 @@ log = logging.getLogger("bitso_spread.feed")
 # How long one read may block, and so how often the link is looked at while nothing comes.
 LOOK_S = 1.0
 PING_S = 5.0
+# Until a pong has come, a dead link takes long to find: the first ping does not wait for its turn.
+FIRST_PING_S = 1.0
 # Once a pong has been seen the other side answers pings, so two in a row unanswered are a
 # dead link.
 DEAD_WITH_PONGS_S = 10.0
 # Without pongs the keep-alive, every 20 s, is the only sign of life: three of them missed.
 DEAD_WITHOUT_PONGS_S = 60.0
+# How long after the next sign of life was due a link is no longer relied upon: pongs come every
+# five seconds, or else keep-alives every twenty.
+DOUBT_S = 2.0
+KEEP_ALIVE_S = 20.0
 # A gap this long between two looks means that this process was stopped, not the link.
 STALLED_S = 3.0
 # All 54 books were acknowledged within 184 ms on the wire; asking twice is harmless.
@@ -72,8 +79,11 @@ class Listener(Protocol):
     def on_up(self, number: int) -> None:
         """The connection of this number is open; its subscriptions are about to be sent."""
 
-    def on_alive(self, now: float) -> None:
-        """The link was looked at and is not dead."""
+    def on_alive(self, now: float, *, doubtful: bool = False) -> None:
+        """The link was looked at and is not dead, but `doubtful` if a sign of life is overdue."""
+
+    def on_pong(self, pinged: float) -> None:
+        """The ping that was sent at this time was answered; the answer comes behind frames."""
 
     def on_message(self, message: wire.Message, now: float) -> None:
         """A valid message came."""
@@ -112,6 +122,8 @@ class Feed:
         self._number = 0
         # Subscriptions asked for on this connection and not answered yet: book -> when.
         self._asked: dict[str, float] = {}
+        # The last ping of any connection: what it said, and when.
+        self._pinged = (b"", -math.inf)
         # What other threads want to be sent: the feed's own thread sends it, within `LOOK_S`,
         # since a TLS connection must not be read and written by two threads at once.
         self._wanted: deque[tuple[Callable[[str], str], str]] = deque()
@@ -190,21 +202,31 @@ class Feed:
             now = self._clock()
             if opcode is not None and frame is not None:
                 watch.heard(now, pong=opcode == ABNF.OPCODE_PONG)
-                if opcode == ABNF.OPCODE_TEXT:
-                    self._take(frame.data, now)
-                elif opcode == ABNF.OPCODE_CLOSE:
+                if opcode == ABNF.OPCODE_CLOSE:
                     return self._ended(Cause.CLOSED, close_reason(frame.data))
-                elif opcode == ABNF.OPCODE_BINARY:
-                    rejected = wire.RejectedError(wire.Rejection.NOT_TEXT, "a binary frame")
-                    self._listener.on_rejected(rejected, now)
+                self._hear(opcode, frame.data, now)
             if (dead := watch.look(now)) is not None:
                 return Ended(Cause.SILENT, dead)
-            self._listener.on_alive(now)
+            self._listener.on_alive(now, doubtful=watch.doubts(now))
             if watch.ping_due(now):
-                connection.ping()
+                self._ping(connection, now)
                 self._ask_again(connection, now)
         connection.close(timeout=CLOSE_S)
         return Ended(Cause.STOPPED, "asked to")
+
+    def _hear(self, opcode: int, data: bytes, now: float) -> None:
+        if opcode == ABNF.OPCODE_TEXT:
+            self._take(data, now)
+        elif opcode == ABNF.OPCODE_BINARY:
+            rejected = wire.RejectedError(wire.Rejection.NOT_TEXT, "a binary frame")
+            self._listener.on_rejected(rejected, now)
+        elif opcode == ABNF.OPCODE_PONG and data == self._pinged[0]:
+            # Not an answer to an earlier ping, nor one that nobody asked for.
+            self._listener.on_pong(self._pinged[1])
+
+    def _ping(self, connection: websocket.WebSocket, now: float) -> None:
+        self._pinged = (str(int(now * 1000)).encode(), now)
+        connection.ping(self._pinged[0])
 
     def _take(self, data: bytes, now: float) -> None:
         try:
@@ -248,7 +270,7 @@ class LinkWatch:
     def __init__(self, opened: float) -> None:
         self._heard = opened
         self._looked = opened
-        self._pinged = opened
+        self._pinged = opened + FIRST_PING_S - PING_S
         self._pongs = False
 
     def heard(self, now: float, *, pong: bool) -> None:
@@ -266,6 +288,10 @@ class LinkWatch:
         if now - self._heard < limit:
             return None
         return f"nothing came for {limit:.0f} s"
+
+    def doubts(self, now: float) -> bool:
+        """Tell whether a sign of life is overdue, which may be the link's end or chance."""
+        return now - self._heard > (PING_S if self._pongs else KEEP_ALIVE_S) + DOUBT_S
 
     def ping_due(self, now: float) -> bool:
         """Tell whether it is time for a ping, and count it as sent."""

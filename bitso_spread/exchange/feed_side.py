@@ -7,12 +7,13 @@ by reference; any thread may read them.
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from bitso_spread.exchange import wire
-from bitso_spread.exchange.feed import Ended, Feed
+from bitso_spread.exchange.feed import Cause, Ended, Feed
 from bitso_spread.exchange.lag import LAGGING_S, LagMeter
 from bitso_spread.exchange.rest_errors import printable
 from bitso_spread.exchange.standing import FeedView, Link, Rules, Word, doubted, remember
@@ -43,7 +44,10 @@ class FeedSide:
         self._link = Link()
         self._checked = self._link.checked
         self._lag_s = 0.0
+        self._doubtful = False
         self._lag = LagMeter()
+        # When the last frame of any book came.
+        self._heard = -math.inf
         self._feed = Feed(url, list(self._books), self, clock=clock)
         self.start, self.stop = self._feed.start, self._feed.stop
         self.resubscribe = self._feed.resubscribe
@@ -51,7 +55,9 @@ class FeedSide:
     @property
     def link(self) -> Link:
         """The state of the connection."""
-        return replace(self._link, checked=self._checked, lag_s=self._lag_s)
+        return replace(
+            self._link, checked=self._checked, lag_s=self._lag_s, doubtful=self._doubtful
+        )
 
     def view(self, book: str) -> FeedView:
         """Give what the feed has said of a book.
@@ -76,18 +82,39 @@ class FeedSide:
         for book in self._books:
             self._views[book] = FeedView(self._views[book].words)
         self._lag_s = 0.0
+        self._doubtful = False
         self._checked = now
         self._link = Link(since=now, cause=self._link.cause)
         log.info("feed connected to %s", self._url)
         self._changed()
 
-    def on_alive(self, now: float) -> None:
-        """Take note that the link lives."""
+    def on_alive(self, now: float, *, doubtful: bool = False) -> None:
+        """Take note that the link lives, as far as can be told."""
         self._checked = now
+        if doubtful != self._doubtful:
+            self._doubtful = doubtful
+            self._changed()
+
+    def on_pong(self, pinged: float) -> None:
+        """End a lag that silence has followed, once a ping was answered since.
+
+        What lagged as much as the last frame has come by the time that the ping was sent, and
+        what was sent before the answer came before it.
+        """
+        if self._lag_s > LAGGING_S and pinged >= self._heard + self._lag_s:
+            log.info("feed lags no longer: nothing came for longer than it lagged")
+            self._lag_s = 0.0
+            for book, view in list(self._views.items()):
+                if view.acked is not None:
+                    # What the exchange itself may have held back, REST has to tell.
+                    self._views[book] = FeedView(view.words, pinged)
+            self._changed()
 
     def on_down(self, ended: Ended, now: float) -> None:  # noqa: ARG002  (the listener's form)
         """Take note that there is no link."""
         self._counts["disconnects"] += 1
+        if ended.cause is not Cause.STOPPED:
+            self._counts[f"down_{ended.cause.value}"] += 1
         self._link = Link(cause=ended.text)
         self._changed()
 
@@ -131,8 +158,10 @@ class FeedSide:
             log.warning("feed lags by %.1f s", lag)
         trusted = self._lag_s <= self._max_lag_s
         self._lag_s = lag
+        self._heard = now
         # A late frame tells how the book stood when it was sent.
-        word = Word(now, now - lag if lag > LAGGING_S else now, message.quote, "feed")
+        as_of = now - lag if lag > LAGGING_S else now
+        word = Word(now, as_of, message.quote, "feed", exchange_ms=message.sent_ms)
         spoke = now if view.spoke is None else view.spoke
         self._views[book] = FeedView(remember(view.words, word), view.acked, spoke)
         if trusted and lag > self._max_lag_s:

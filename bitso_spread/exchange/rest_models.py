@@ -10,13 +10,13 @@ list-available-books).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
-from bitso_spread.exchange.wire import top_of_book
+from bitso_spread.exchange.wire import Side, top_of_book
 from bitso_spread.model import Quote
 
 
@@ -57,7 +57,7 @@ class OrderBook:
         Raises:
             RejectedError: a side is empty, or the best bid is not below the best ask.
         """
-        return top_of_book(self.book, _texts(self.bids), _texts(self.asks))
+        return top_of_book(self.book, _side(self.bids), _side(self.asks))
 
     def bid_depth(self, levels: int) -> list[DepthLevel]:
         """Give the best `levels` prices that buyers offer, the highest first."""
@@ -84,7 +84,7 @@ class Ticker:
         Raises:
             RejectedError: a price is zero, or the bid is not below the ask.
         """
-        return top_of_book(self.book, [f"{self.bid:f}"], [f"{self.ask:f}"])
+        return top_of_book(self.book, Side([f"{self.bid:f}"]), Side([f"{self.ask:f}"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,10 @@ def _price(level: Level) -> Decimal:
     return level.price
 
 
-def _texts(levels: Iterable[Level]) -> list[str]:
+def _side(levels: Sequence[Level]) -> Side:
     # str() would write 0.00000001 as 1E-8.
-    return [f"{level.price:f}" for level in levels]
+    prices = [f"{level.price:f}" for level in levels]
+    return Side(prices, lambda index: f"{levels[index].amount:f}")
 
 
 def _depth(best_first: Iterable[Level], levels: int) -> list[DepthLevel]:

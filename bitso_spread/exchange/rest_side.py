@@ -7,10 +7,12 @@ reference; any thread may read them.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from bitso_spread.complaint import Complaint
 from bitso_spread.exchange import confirm, wire
@@ -25,6 +27,8 @@ from bitso_spread.exchange.rest_errors import (
     UnknownOrderBookError,
 )
 from bitso_spread.exchange.standing import (
+    FeedView,
+    Link,
     RestView,
     Rules,
     Standing,
@@ -66,6 +70,9 @@ class RestSide:
         self._asked = {book: Asked() for book in self._books}
         self._tickers = True
         self._complaint = Complaint(clock)
+        self._backoff = Backoff(at_once=True)
+        # After a failure, until then.
+        self._rests_until = -math.inf
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rest", daemon=True)
@@ -102,33 +109,45 @@ class RestSide:
         self._books = names
         self._wake.set()
 
+    def turn(self) -> float:
+        """Ask for what is due; give for how many seconds nothing is, unless something changes.
+
+        For the REST thread, which does this again and again.
+        """
+        now = self._clock()
+        if now < self._rests_until:
+            return self._rests_until - now
+        plan = self._plan(now)
+        if not plan.books:
+            return plan.wait_s
+        try:
+            self._ask_all() if plan.ticker else self._ask(plan.books[0])
+        except (BudgetExhausted, Throttled) as error:
+            self._failed(plan.books, error)
+            if isinstance(error, Throttled):
+                self._counts["rest_throttles"] += 1
+            wait_s = error.wait_s if isinstance(error, BudgetExhausted) else error.silence_s
+        except Exception as error:  # noqa: BLE001  (a thread that dies would confirm nothing)
+            self._failed(plan.books, error)
+            wait_s = self._backoff.next()
+        else:
+            self._backoff.reset()
+            return 0.0
+        self._rests_until = self._clock() + wait_s
+        return wait_s
+
     def _run(self) -> None:
-        backoff = Backoff(at_once=True)
         while not self._stop.is_set():
             self._wake.clear()
-            plan = self._plan(self._clock())
-            if not plan.books:
-                self._wake.wait(min(plan.wait_s, _LOOK_S))
-                continue
-            try:
-                self._ask_all(plan.books) if plan.ticker else self._ask(plan.books[0])
-            except (BudgetExhausted, Throttled) as error:
-                self._failed(plan.books, error)
-                wait_s = error.wait_s if isinstance(error, BudgetExhausted) else error.silence_s
-                self._stop.wait(wait_s)
-            except Exception as error:  # noqa: BLE001  (a thread that dies would confirm nothing)
-                self._failed(plan.books, error)
-                self._stop.wait(backoff.next())
-            else:
-                backoff.reset()
+            self._wake.wait(min(self.turn(), _LOOK_S))
 
     def _plan(self, now: float) -> confirm.Plan:
         link = self._feed.link
         needs = []
         for book in self._books:
             fed, asked = self._feed.view(book), self._asked[book]
-            if asked.mute is not None and fed.words and fed.words[-1].received > asked.mute:
-                asked = self._asked[book] = replace(asked, mute=None)
+            if asked.mute is not None and _is_cleared(fed, link, asked.mute):
+                asked = self._asked[book] = replace(asked, mute=None, subscribed=-math.inf)
             standing = stand(book, fed, self._views[book], link, now, self._rules)
             needs.append(confirm.need(standing, fed, link, asked, now, self._rules))
         # Before the first connection there is nothing to carry: each book is seeded.
@@ -149,10 +168,11 @@ class RestSide:
             if isinstance(error, UnknownOrderBookError):
                 self._views[book] = replace(self._views[book], refused=str(error))
             return
-        self._take(book, snapshot.quote, sent)
+        self._take(book, snapshot.quote, snapshot.updated_at, sent)
 
-    def _ask_all(self, due: tuple[str, ...]) -> None:
-        sent = self._note_asked(due)
+    def _ask_all(self) -> None:
+        # The reply brings all books, also those that are not due yet.
+        sent = self._note_asked(self._books)
         try:
             tickers = {ticker.book: ticker for ticker in self._rest.tickers()}
         except BitsoError as error:
@@ -164,7 +184,7 @@ class RestSide:
             return
         for book in self._books:
             if (ticker := tickers.get(book)) is not None:
-                self._take(book, ticker.quote, sent)
+                self._take(book, ticker.quote, ticker.created_at, sent)
             else:
                 self._not_before(book, sent + self._rules.refresh_after_s)
                 self._views[book] = replace(self._views[book], failure="not among the tickers")
@@ -179,11 +199,13 @@ class RestSide:
     def _not_before(self, book: str, at: float) -> None:
         self._asked[book] = replace(self._asked[book], not_before=at)
 
-    def _take(self, book: str, quote: Callable[[], Quote], sent: float) -> None:
+    def _take(self, book: str, quote: Callable[[], Quote], made: datetime, sent: float) -> None:
         now = self._clock()
         view = self._views[book]
         try:
-            word = Word(now, sent, quote(), "rest")
+            made_ms = round(made.timestamp() * 1000)
+            told = quote()
+            word = Word(now, sent, told, "rest", exchange_ms=made_ms)
         except wire.RejectedError as error:
             self._counts[f"rest_rejected_{error.reason.value}"] += 1
             log.warning("REST: a book was rejected, %s", error)
@@ -194,20 +216,37 @@ class RestSide:
             self._pause_if_lost(book, sent, now)
             return
         before = self._standing(book, now)
+        if told.bid_amount is None and before.vouched and before.quote == told:
+            # A ticker tells no amounts, but it has just borne out what the feed told of them.
+            word = replace(word, quote=before.quote)
         self._views[book] = RestView(remember(view.words, word))
         if self._heard_since(book, sent):
             return
-        if before.vouched and before.quote != word.quote:
+        fed, carried = self._feed.view(book), self._carried(now)
+        if not carried:
+            self._watch(book, now, changed=before.vouched and before.quote != word.quote)
+        could_vouch = fed.acked is not None and sent >= fed.acked
+        if could_vouch and not carried:
+            self._pause_if_lost(book, sent, now)
+
+    def _carried(self, now: float) -> bool:
+        return confirm.carrying(self._feed.link, now, self._rules)
+
+    def _watch(self, book: str, now: float, *, changed: bool) -> None:
+        """Suspect a book that changed and the feed has not said so; the next time, it is mute."""
+        asked = self._asked[book]
+        if asked.mute is None:
+            if changed:
+                self._asked[book] = replace(asked, mute=now)
+            return
+        suspected = not math.isfinite(asked.subscribed)
+        if suspected:
             self._counts["mute"] += 1
+        if suspected or (changed and now - asked.subscribed > confirm.RESUBSCRIBE_S):
             log.warning("%s changed and the feed did not say so: subscribing again", book)
             self._feed.resubscribe(book)
-            self._asked[book] = replace(self._asked[book], mute=now)
-        elif self._asked[book].mute is not None:
-            self._asked[book] = replace(self._asked[book], mute=now)
-        fed, link = self._feed.view(book), self._feed.link
-        could_vouch = fed.acked is not None and sent >= fed.acked
-        if could_vouch and not confirm.carrying(link, now, self._rules):
-            self._pause_if_lost(book, sent, now)
+            asked = replace(asked, subscribed=now)
+        self._asked[book] = replace(asked, mute=now)
 
     def _standing(self, book: str, at: float) -> Standing:
         fed, told = self._feed.view(book), self._views[book]
@@ -234,3 +273,9 @@ class RestSide:
         log.log(
             logging.WARNING if self._complaint.due(str(error)) else logging.DEBUG, "REST: %s", error
         )
+
+
+def _is_cleared(fed: FeedView, link: Link, mute: float) -> bool:
+    """Tell whether a frame has come, or there is a new connection, which is not suspected."""
+    spoke = bool(fed.words) and fed.words[-1].received > mute
+    return spoke or (link.since is not None and link.since > mute)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bitso_spread.errors import UsageError
+from bitso_spread.exchange.environment import Environment
 
 KEY_VARIABLE = "BITSO_API_KEY"
 SECRET_VARIABLE = "BITSO_API_SECRET"  # noqa: S105  (the name of a variable, not a secret)
@@ -53,6 +54,23 @@ class Credentials:
             return None
         given, missing = (KEY_VARIABLE, SECRET_VARIABLE) if key else (SECRET_VARIABLE, KEY_VARIABLE)
         raise UsageError(f"{given} is set but {missing} is not: set both, or unset both")
+
+
+def refuse_open_way(environment: Environment, environ: Mapping[str, str]) -> None:
+    """Refuse credentials together with a URL that others on the way could read along.
+
+    The feed carries none; its URL is held to the same rule, so that a slip in either is noticed.
+
+    Raises:
+        UsageError: both are there, or only one of `BITSO_API_KEY` and `BITSO_API_SECRET` is.
+    """
+    for option, url in environment.open_urls.items():
+        if Credentials.from_environ(environ) is not None:
+            raise UsageError(
+                f"{option} {url} is not encrypted and {KEY_VARIABLE} is set: others on the way "
+                f"could read the key; use {'https' if url.startswith('http') else 'wss'}, "
+                f"or unset {KEY_VARIABLE} and {SECRET_VARIABLE}"
+            )
 
 
 def nonce(now_ms: int, salt: int) -> str:

@@ -52,6 +52,8 @@ class Word:
     """Since when rejected messages have followed the quote; None if none has."""
     reason: str | None = None
     """Why the last message was rejected."""
+    exchange_ms: int | None = None
+    """The exchange's own time of the quote, ms since the epoch; None if it did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Link:
     """When the feed's thread last found it alive."""
     lag_s: float = 0.0
     """How far the last frame was behind; above `max_stale_s`, the link vouches for nothing."""
+    doubtful: bool = False
+    """Whether a sign of life is overdue: it still vouches, but REST looks what has changed."""
     cause: str | None = None
     """Why it is down; None until the first connection has ended or failed."""
 
@@ -113,6 +117,8 @@ class Standing:
     """Whether a live link vouches that nothing has changed since."""
     reason: str | None
     """Why nothing vouches for the quote, for a person; None where something does."""
+    exchange_ms: int | None = None
+    """The exchange's own time of the last valid word: when a frame was sent, or a reply made."""
 
 
 def remember(words: tuple[Word, ...], word: Word) -> tuple[Word, ...]:
@@ -168,12 +174,12 @@ def stand(
         stands = stands and at - doubt.doubt <= rules.max_stale_s
     if not stands:
         why = reason or f"no word for {age:.0f} s"
-        return Standing(book, State.UNKNOWN, None, age, word.source, vouched=False, reason=why)
+        return Standing(book, State.UNKNOWN, None, age, word.source, False, why, word.exchange_ms)
     if age <= rules.interval_s and doubt is None:
         state = State.FRESH
     else:
         state = State.QUIET if vouched else State.HELD
-    return Standing(book, state, word.quote, age, word.source, vouched=vouched, reason=reason)
+    return Standing(book, state, word.quote, age, word.source, vouched, reason, word.exchange_ms)
 
 
 def _newer(said: Word | None, told: Word | None) -> Word | None:

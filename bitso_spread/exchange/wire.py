@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -28,6 +30,9 @@ _KNOWN_TYPES = (CHANNEL, KEEP_ALIVE)
 
 # An orders frame has 4.6 KB (40 orders). A thousand times that is no order book.
 MAX_FRAME_BYTES = 4 * 1024 * 1024
+# An orders frame has the best 20 single orders a side.
+ORDERS_A_SIDE = 20
+_AMOUNT = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 # What `sent` may be, in ms since the epoch: anything else is no time, and would pass for a lag.
 _SENT_MS = range(1, 2**53)
 
@@ -91,11 +96,25 @@ class Unknown(msgspec.Struct, frozen=True):
     type: str | None
 
 
+class Side(NamedTuple):
+    """The buyers or the sellers of a book: orders, or price levels, in any order."""
+
+    prices: Sequence[str]
+    """In the minor currency."""
+    amount_of: Callable[[int], object] | None = None
+    """Gives the amount at the price of an index, as text, in the major currency; None where the
+    exchange tells no amounts."""
+    is_cut: bool = False
+    """Whether the exchange may have left out orders further from the top."""
+
+
 Message = Ack | Refusal | KeepAlive | Orders | Unknown
 
 
 class _Order(msgspec.Struct, gc=False):
     r: str
+    # Any: an amount that cannot be read is not known, and costs the book nothing else.
+    a: Any = None
 
 
 class _Book(msgspec.Struct, gc=False):
@@ -153,40 +172,62 @@ def decode(data: bytes) -> Message:
     return _other(frame)
 
 
-def top_of_book(book: str, bids: Sequence[str], asks: Sequence[str]) -> Quote:
+def top_of_book(book: str, bids: Side, asks: Side) -> Quote:
     """Find the best bid (the highest) and the best ask (the lowest), whatever the order.
 
-    Prices are plain decimal strings and are compared as decimals.
+    Prices are plain decimal strings and are compared as decimals; the amounts of the best
+    price are added up.
 
     Raises:
         RejectedError: a side is empty, a price is not a positive plain decimal, or the best
             bid is not below the best ask.
     """
-    if not bids or not asks:
-        reason = Rejection.ONE_SIDED if bids or asks else Rejection.EMPTY
-        raise RejectedError(reason, f"{len(bids)} bids, {len(asks)} asks", book)
+    if not bids.prices or not asks.prices:
+        reason = Rejection.ONE_SIDED if bids.prices or asks.prices else Rejection.EMPTY
+        raise RejectedError(reason, f"{len(bids.prices)} bids, {len(asks.prices)} asks", book)
     try:
-        bid = _best(bids, max)
-        ask = _best(asks, min)
+        bid, bid_amount = _best(bids, max)
+        ask, ask_amount = _best(asks, min)
     except ValueError as error:
         raise RejectedError(Rejection.BAD_PRICE, str(error), book) from None
     if bid >= ask:
         reason = Rejection.CROSSED if bid > ask else Rejection.LOCKED
         raise RejectedError(reason, f"best bid {bid}, best ask {ask}", book)
-    return Quote(book, bid, ask)
+    return Quote(book, bid, ask, bid_amount, ask_amount)
 
 
-def _best(prices: Sequence[str], pick: Callable[[Iterable[Any]], Any]) -> Decimal:
+def _best(side: Side, pick: Callable[[Iterable[Any]], Any]) -> tuple[Decimal, Decimal | None]:
+    prices, amount_of, is_cut = side
     numbers = list(map(_number_of, prices))
     best = pick(numbers)
-    price = prices[numbers.index(best)]
-    # Several orders may share a price: 20 of them stood at 6 to 20 prices on the wire.
-    if prices.count(price) == numbers.count(best):
-        return Decimal(price)
-    # Floats only narrow the choice: rounding keeps the order but can make two prices equal.
-    tied = {text for text, number in zip(prices, numbers, strict=True) if number == best}
-    decimal: Decimal = pick(map(Decimal, tied))
-    return decimal
+    first = numbers.index(best)
+    count = numbers.count(best)
+    # Orders that a frame has no room for may stand at this price too.
+    if amount_of is None or (is_cut and count == len(prices)):
+        amount_of = _untold
+    if count == 1:
+        return Decimal(prices[first]), _amount(amount_of(first))
+    # Several orders may share a price: 20 of them stood at 6 to 20 prices on the wire. And floats
+    # only narrow the choice: rounding keeps the order but can make two prices equal.
+    tied = [index for index, number in enumerate(numbers) if number == best]
+    price: Decimal = pick(Decimal(prices[index]) for index in tied)
+    amounts = [_amount(amount_of(i)) for i in tied if Decimal(prices[i]) == price]
+    known = [amount for amount in amounts if amount is not None]
+    return price, sum(known, Decimal(0)) if len(known) == len(amounts) else None
+
+
+def _untold(_: int) -> None:
+    return None
+
+
+def _amount(text: object) -> Decimal | None:
+    # What stands at the top mostly stood there in the frame before.
+    return _amount_read(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _amount_read(text: str) -> Decimal | None:
+    return Decimal(text) if _AMOUNT.fullmatch(text) else None
 
 
 class _Numbers(dict[str, float]):
@@ -219,13 +260,14 @@ _number_of = _Numbers().__getitem__
 def _orders(frame: _Frame) -> Orders:
     if frame.book is None or not isinstance(frame.payload, _Book):
         raise RejectedError(Rejection.BAD_SHAPE, "an orders frame without a book", frame.book)
-    quote = top_of_book(
-        frame.book,
-        [order.r for order in frame.payload.bids],
-        [order.r for order in frame.payload.asks],
-    )
+    quote = top_of_book(frame.book, _side(frame.payload.bids), _side(frame.payload.asks))
     sent = frame.sent
     return Orders(quote, sent if type(sent) is int and sent in _SENT_MS else None)
+
+
+def _side(orders: list[_Order]) -> Side:
+    prices = [order.r for order in orders]
+    return Side(prices, lambda index: orders[index].a, len(orders) >= ORDERS_A_SIDE)
 
 
 def _other(frame: _Frame) -> Message:

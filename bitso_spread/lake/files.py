@@ -19,19 +19,14 @@ import polars as pl
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
+from bitso_spread.lake.columns import ALL, COLUMNS, INSTANT, TIME, no_rows
 from bitso_spread.lake.filters import start_of
 
-TIME = "orderbook_timestamp"
-SCHEMA: dict[str, pl.DataType] = {
-    TIME: pl.Datetime("us", "UTC"),
-    "book": pl.String(),
-    "bid": pl.Float64(),
-    "ask": pl.Float64(),
-    "spread": pl.Float64(),
-}
-COLUMNS = tuple(SCHEMA)
 FILE = "file"
 """The column in which `read_numbered` tells which file a row is of."""
+
+OnBad = Callable[[LakeError], None] | None
+"""What is called with what is wrong with a file; None lets it end the reading."""
 
 # Our own timestamps match the first form, which parses a day of one book in 5 ms. The second
 # takes Z, +0000, other offsets and fractions of a second too, in 16 ms.
@@ -71,48 +66,90 @@ class DataFile:
         return layout.is_own_name(self.path.name)
 
 
-def no_rows() -> pl.DataFrame:
-    """Give a frame of the five columns without a row."""
-    return pl.DataFrame(schema=SCHEMA)
+def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.DataFrame:
+    """Give these columns of the rows of all files, in no order.
 
-
-def read_files(files: Iterable[DataFile]) -> pl.DataFrame:
-    """Give the rows of all files, in no order.
-
-    CSV may come with a header, in which further columns are passed over, or without one.
-    An empty file has no rows, and a warning says so.
+    CSV may come with a header, in which further columns are passed over, or without one. What
+    is asked for and a file does not have is null, unless it is of the five. An empty file has no
+    rows, and a warning says so.
 
     Raises:
         LakeError: a file is gone, cut short or not what it should be; it is named.
     """
     pieces = (_Piece(file.path, _read_bytes(file.path)) for file in files)
     texts, parquets = _by_form(pieces)
-    frames = [_read_pieces(pieces, partial(_parse_csv, header)) for header, pieces in texts.items()]
+    frames = [
+        _read_pieces(pieces, partial(_parse_csv, header, names)) for header, pieces in texts.items()
+    ]
     if parquets:
-        frames.append(_read_pieces(parquets, _parse_parquet))
-    return pl.concat([no_rows(), *frames])
+        frames.append(_read_pieces(parquets, partial(_parse_parquet, names)))
+    return pl.concat([no_rows(names), *frames])
 
 
-def read_numbered(files: Sequence[DataFile], contents: Sequence[bytes]) -> pl.DataFrame:
-    """Give the rows of files whose bytes are at hand, in order, each with its file's number.
+def read_numbered(
+    files: Sequence[DataFile],
+    contents: Iterable[bytes] | None = None,
+    names: Sequence[str] = COLUMNS,
+) -> pl.DataFrame:
+    """Give these columns of the rows of files, in order, each with its file's number.
 
-    The number, in the column `FILE`, is the file's place among `files`.
+    The number, in the column `FILE`, is the file's place among `files`. Where the bytes of the
+    files are at hand, they need not be read again.
 
     Raises:
         LakeError: a file is cut short or not what it should be; it is named.
     """
-    pairs = zip(files, contents, strict=True)
-    texts, parquets = _by_form(
-        _Piece(file.path, data, number) for number, (file, data) in enumerate(pairs)
-    )
+    if contents is None:
+        pieces = [_piece(file, number) for number, file in enumerate(files)]
+    else:
+        pairs = enumerate(zip(files, contents, strict=True))
+        pieces = [_Piece(file.path, data, number) for number, (file, data) in pairs]
+    texts, parquets = _by_form(pieces)
     frames = [
-        _read_pieces(pieces, partial(_parse_csv, header)).with_columns(_lines_of(pieces))
+        _read_pieces(pieces, partial(_parse_csv, header, names)).with_columns(_lines_of(pieces))
         for header, pieces in texts.items()
     ]
     if parquets:
-        frames.append(_read_numbered_parquets(parquets))
-    rows = pl.concat([no_rows().with_columns(pl.lit(0, pl.UInt32).alias(FILE)), *frames])
+        frames.append(_read_numbered_parquets(parquets, names))
+    rows = pl.concat([no_rows(names).with_columns(pl.lit(0, pl.UInt32).alias(FILE)), *frames])
     return rows if len(frames) < 2 else rows.sort(FILE, maintain_order=True)
+
+
+def read_readable(
+    files: Sequence[DataFile],
+    read: Callable[[Sequence[DataFile]], pl.DataFrame],
+    on_bad: OnBad,
+) -> pl.DataFrame:
+    """Read files together; one that cannot be read is told to `on_bad` and passed over.
+
+    Raises:
+        LakeError: a file cannot be read, and there is no `on_bad`.
+    """
+    try:
+        return read(files)
+    except LakeError as error:
+        if on_bad is None:
+            raise
+        if len(files) > 1:
+            return pl.concat(read_readable([file], read, on_bad) for file in files)
+        on_bad(error)
+        return read([])
+
+
+def columns_of(file: DataFile) -> tuple[str, ...]:
+    """Give the names of the columns that a file has; the five where a CSV file has no header.
+
+    Raises:
+        LakeError: the file cannot be read.
+    """
+    try:
+        if file.path.suffix == layout.SUFFIXES["parquet"]:
+            return tuple(pl.read_parquet_schema(file.path))
+        with file.path.open("rb") as lines:
+            names = _names_in(lines.readline())
+    except (*_UNREADABLE, OSError) as error:
+        raise LakeError(f"{file.path} cannot be read: {_first_line(error)}") from error
+    return names if TIME in names else COLUMNS
 
 
 def is_whole(file: DataFile, data: bytes) -> bool:
@@ -125,8 +162,17 @@ class _Piece:
     """What is to be parsed of a file."""
 
     path: Path
-    data: bytes | memoryview
+    data: bytes | memoryview | None
+    """None where it is to be read when it is needed."""
     number: int = 0
+
+    def bytes(self) -> bytes | memoryview:
+        """Give the data.
+
+        Raises:
+            LakeError: the file cannot be read.
+        """
+        return _read_bytes(self.path) if self.data is None else self.data
 
 
 class _UnreadableError(Exception):
@@ -142,6 +188,12 @@ def _read_bytes(path: Path) -> bytes:
         raise LakeError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def _piece(file: DataFile, number: int) -> _Piece:
+    # polars reads Parquet from its path, and of it no more than is asked for.
+    from_path = file.path.suffix == layout.SUFFIXES["parquet"] and file.size > 0
+    return _Piece(file.path, None if from_path else _read_bytes(file.path), number)
+
+
 def _by_form(
     pieces: Iterable[_Piece],
 ) -> tuple[dict[tuple[str, ...], list[_Piece]], list[_Piece]]:
@@ -149,7 +201,7 @@ def _by_form(
     texts: dict[tuple[str, ...], list[_Piece]] = {}
     parquets: list[_Piece] = []
     for piece in pieces:
-        if not piece.data:
+        if piece.data is not None and not piece.data:
             _log.warning("%s is empty: it has no rows", piece.path)
         elif piece.path.suffix == layout.SUFFIXES["parquet"]:
             parquets.append(piece)
@@ -165,7 +217,7 @@ def _read_pieces(
     # 144 files of 600 rows take 14 ms together and 137 ms one by one, so they are only looked
     # at singly to find the one that is to blame.
     try:
-        return parse([piece.data for piece in pieces])
+        return parse([piece.bytes() for piece in pieces])
     except _UnreadableError:
         return pl.concat([_read_piece(piece, parse) for piece in pieces])
 
@@ -174,7 +226,7 @@ def _read_piece(
     piece: _Piece, parse: Callable[[Sequence[bytes | memoryview]], pl.DataFrame]
 ) -> pl.DataFrame:
     try:
-        return parse([piece.data])
+        return parse([piece.bytes()])
     except _UnreadableError as error:
         raise LakeError(
             f"{piece.path} cannot be read: {error}; move it out of the lake to go on without it"
@@ -182,13 +234,12 @@ def _read_piece(
 
 
 def _split_header(piece: _Piece) -> tuple[tuple[str, ...], _Piece]:
-    data = bytes(piece.data)
+    data = bytes(piece.bytes())
     # polars reads a number that was cut in the middle as if it were whole.
     if not data.endswith(b"\n"):
         raise LakeError(f"{piece.path} is cut short: its last line has no end")
     end = data.index(b"\n") + 1
-    first_line = data[:end].decode(errors="replace").strip()
-    names = tuple(name.strip().strip('"') for name in first_line.split(","))
+    names = _names_in(data[:end])
     if TIME not in names:
         return COLUMNS, piece
     missing = [name for name in COLUMNS if name not in names]
@@ -197,22 +248,27 @@ def _split_header(piece: _Piece) -> tuple[tuple[str, ...], _Piece]:
     return names, _Piece(piece.path, memoryview(data)[end:], piece.number)
 
 
+def _names_in(line: bytes) -> tuple[str, ...]:
+    text = line.decode(errors="replace").strip()
+    return tuple(name.strip().strip('"') for name in text.split(","))
+
+
 def _lines_of(pieces: Sequence[_Piece]) -> pl.Series:
     """Give the number of each line's file; `_parse_csv` sees to it that a line is a row."""
-    lines = [bytes(piece.data).count(b"\n") for piece in pieces]
+    lines = [bytes(piece.bytes()).count(b"\n") for piece in pieces]
     numbers = pl.Series(FILE, [piece.number for piece in pieces], pl.UInt32)
     return numbers.repeat_by(pl.Series(lines)).explode(empty_as_null=False)
 
 
-def _read_numbered_parquets(pieces: Sequence[_Piece]) -> pl.DataFrame:
+def _read_numbered_parquets(pieces: Sequence[_Piece], names: Sequence[str]) -> pl.DataFrame:
     # Only from paths does polars tell which file a row is of: 29 ms for 144 files, where one
     # by one they take 57 ms.
     numbers = {str(piece.path): piece.number for piece in pieces}
     try:
-        frame = pl.read_parquet([*numbers], glob=False, include_file_paths=FILE)
-        rows = _conform(frame)
+        frame = _read_parquets([*numbers], names)
+        rows = _conform(frame, names)
     except (*_UNREADABLE, _UnreadableError, OSError):
-        rows_of = ((piece, _read_piece(piece, _parse_parquet)) for piece in pieces)
+        rows_of = ((piece, _read_piece(piece, partial(_parse_parquet, names))) for piece in pieces)
         return pl.concat(
             rows.with_columns(pl.lit(piece.number, pl.UInt32).alias(FILE))
             for piece, rows in rows_of
@@ -222,7 +278,17 @@ def _read_numbered_parquets(pieces: Sequence[_Piece]) -> pl.DataFrame:
     )
 
 
-def _parse_csv(header: tuple[str, ...], parts: Sequence[bytes | memoryview]) -> pl.DataFrame:
+def _read_parquets(paths: list[str], names: Sequence[str]) -> pl.DataFrame:
+    # What is not asked for is not even read. A column that one file has and another has not can
+    # only be told by taking all.
+    columns = [*names, FILE] if set(names) <= set(COLUMNS) else None
+    frame = pl.scan_parquet(paths, glob=False, include_file_paths=FILE)
+    return (frame if columns is None else frame.select(columns)).collect()
+
+
+def _parse_csv(
+    header: tuple[str, ...], names: Sequence[str], parts: Sequence[bytes | memoryview]
+) -> pl.DataFrame:
     data = b"".join(parts)
     lines = data.count(b"\n")
     if b'"' in data:
@@ -232,34 +298,47 @@ def _parse_csv(header: tuple[str, ...], parts: Sequence[bytes | memoryview]) -> 
     elif data.count(b",") != lines * (len(header) - 1):
         # polars fills up a line that is short.
         raise _UnreadableError(f"not every line has {len(header)} fields")
-    schema = {
-        name: pl.String() if name == TIME else SCHEMA.get(name, pl.String()) for name in header
-    }
+    types = {name: dtype for name, dtype in ALL.items() if dtype != INSTANT and name in names}
+    schema = {name: types.get(name, pl.String()) for name in header}
+    there = [index for index, name in enumerate(header) if name in names]
     try:
-        frame = pl.read_csv(data, has_header=False, schema=schema)
+        frame = pl.read_csv(data, has_header=False, schema=schema, columns=there)
     except _UNREADABLE as error:
         raise _UnreadableError(_first_line(error)) from error
     if frame.height != lines:
         raise _UnreadableError(f"{lines} lines give {frame.height} rows")
-    return _conform(frame)
+    return _conform(frame, names)
 
 
-def _parse_parquet(parts: Sequence[bytes | memoryview]) -> pl.DataFrame:
+def _parse_parquet(names: Sequence[str], parts: Sequence[bytes | memoryview]) -> pl.DataFrame:
     sources: list[IO[bytes]] = [io.BytesIO(part) for part in parts]
     try:
-        return _conform(pl.read_parquet(sources, columns=[*COLUMNS]))
+        if set(names) <= set(COLUMNS):
+            return _conform(pl.read_parquet(sources, columns=[*names]), names)
+        # Files of five columns may lie among full ones.
+        frames = [pl.read_parquet(source) for source in sources]
+        return pl.concat([_conform(frame, names) for frame in frames])
     except _UNREADABLE as error:
         raise _UnreadableError(_first_line(error)) from error
 
 
-def _conform(frame: pl.DataFrame) -> pl.DataFrame:
-    frame = frame.select(COLUMNS)
+def _conform(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    schema = {name: ALL[name] for name in names}
+    absent = [pl.lit(None).alias(name) for name in names if name not in {*frame.columns, *COLUMNS}]
     try:
-        time = _in_utc(frame[TIME])
-        frame = frame.with_columns(time).cast(SCHEMA)  # type: ignore[arg-type]
+        frame = frame.with_columns(absent).select(*names)
     except _UNREADABLE as error:
         raise _UnreadableError(_first_line(error)) from error
-    if time.has_nulls():
+    try:
+        times = [
+            _in_utc(frame[name])
+            for name, dtype in schema.items()
+            if dtype == INSTANT and frame[name].dtype != pl.Null
+        ]
+        frame = frame.with_columns(times).cast(schema)  # type: ignore[arg-type]
+    except _UNREADABLE as error:
+        raise _UnreadableError(_first_line(error)) from error
+    if TIME in names and frame[TIME].has_nulls():
         raise _UnreadableError("a row has no timestamp")
     return frame
 

@@ -7,7 +7,7 @@ Pure values, no I/O. Which folders a question spares is decided here; walking th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TypedDict
@@ -128,6 +128,22 @@ class Filters:
     def is_over_by(self, partition: Partition) -> bool:
         """Tell whether the partition's day ends at or before the first instant asked for."""
         return self.start is not None and self.start - midnight_of(partition.date) >= _DAY
+
+    def conditions(self, books: Collection[str] | None) -> list[pl.Expr]:
+        """Give the conditions on rows of a scan; books by the lake's own names, None is all."""
+        conditions = []
+        for column, limits in (("date", self.dates), ("minutes", self.minutes)):
+            if limits.first is not None:
+                conditions.append(pl.col(column) >= limits.first)
+            if limits.last is not None:
+                conditions.append(pl.col(column) <= limits.last)
+        if books is not None:
+            conditions.append(pl.col("order_book").is_in(sorted(books)))
+        if self.start is not None:
+            conditions.append(pl.col("orderbook_timestamp") >= self.start)
+        if self.end is not None:
+            conditions.append(pl.col("orderbook_timestamp") < self.end)
+        return conditions
 
     def keep(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Give the rows between the two instants."""

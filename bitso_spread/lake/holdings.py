@@ -18,6 +18,7 @@ from bitso_spread.lake.files import DataFile
 from bitso_spread.lake.filters import Filters, start_of
 from bitso_spread.lake.findings import Finding, Kind
 from bitso_spread.lake.layout import Partition
+from bitso_spread.lake.listing import is_place
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.records import BookDay, Records
 from bitso_spread.lake.state import WrittenFile
@@ -87,7 +88,7 @@ class Shelf:
                 held.findings.append(Finding(Kind.UNREADABLE, str(error), book=book))
                 return held
         day = self._table / Partition(date, 0, book).path.parent
-        self._pass_over(held, day, {path.name for _, path in folders})
+        self._pass_over(held, day, {path.name for _, path in folders}, "minutes")
         for partition, folder in folders:
             if not self._filters.may_name_partition(partition):
                 continue
@@ -125,12 +126,12 @@ class Shelf:
         held = Holdings()
         if whole:
             known = {Partition(day, 0, "").path.parts[0] for day in books}
-            self._pass_over(held, self._table, known)
+            self._pass_over(held, self._table, known, "date")
         for day, names in books.items():
             if day in days:
                 paths = [Partition(day, 0, book).path for book in names]
                 folder = self._table / Partition(day, 0, "").path.parts[0]
-                self._pass_over(held, folder, {path.parts[1] for path in paths})
+                self._pass_over(held, folder, {path.parts[1] for path in paths}, "order_book")
         return held
 
     def name_of(self, path: Path) -> str:
@@ -166,11 +167,16 @@ class Shelf:
         tick = int(start_of(partition).timestamp())
         return Finding(Kind.LOST_BATCH, what, self.name_of(folder), partition.book, tick)
 
-    def _pass_over(self, held: Holdings, folder: Path, known: set[str]) -> None:
+    def _pass_over(self, held: Holdings, folder: Path, known: set[str], key: str) -> None:
         """Note what lies in a folder and is no partition."""
         try:
             with os.scandir(folder) as found:
-                others = [entry for entry in found if entry.name not in known]
+                # A partition that was not there a moment ago is a collector's latest.
+                others = [
+                    entry
+                    for entry in found
+                    if not (entry.name in known or (is_place(entry.name, key) and entry.is_dir()))
+                ]
         except FileNotFoundError:
             return  # what was recorded of it is gone, or still in the journal
         except OSError as error:

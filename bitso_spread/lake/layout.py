@@ -120,9 +120,20 @@ def state_file(lake: Path, table: str) -> Path:
     return state_folder(lake) / f"{table}.sqlite3"
 
 
+def aside_file(state_file: Path, version: int, number: int) -> Path:
+    """Give a name for a journal of another version that is set aside."""
+    name = f"{state_file.stem}.version-{version}{state_file.suffix}"
+    return state_file.with_name(name if number == 1 else numbered(name, number))
+
+
 def locks_folder(lake: Path, table: str) -> Path:
     """Give the folder of the locks on the books of a table."""
     return state_folder(lake) / "locks" / table
+
+
+def heartbeats_folder(lake: Path, table: str) -> Path:
+    """Give the folder in which each collector of a table says how it is."""
+    return state_folder(lake) / "collectors" / table
 
 
 def staging_folder(lake: Path, table: str) -> Path:

@@ -7,10 +7,13 @@ nothing either, so the files stay where they are.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from bitso_spread.clock import monotonic
 from bitso_spread.errors import LakeBusyError, LakeError
 from bitso_spread.lifetime import Closing
 
@@ -28,6 +31,32 @@ else:
 
     def _lock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# To open a journal takes milliseconds; a disk whose sync takes seconds, a few times that.
+_OPENING_S = 30.0
+_RETRY_S = 0.02
+
+
+@contextmanager
+def only_opener(folder: Path) -> Iterator[None]:
+    """Keep other processes from opening the journal of a table, or setting it aside, meanwhile.
+
+    Raises:
+        LakeBusyError: another process has been at it for long.
+        LakeError: the folder, or its filesystem, has no locks to give.
+    """
+    path = folder / "opening"
+    with _open(path) as file:
+        give_up = monotonic() + _OPENING_S
+        while not _locked(file, path):
+            if monotonic() > give_up:
+                raise LakeBusyError(
+                    f"another collector has been opening the journal beside {path} for "
+                    f"{_OPENING_S:.0f} s: look whether the disk hangs"
+                )
+            time.sleep(_RETRY_S)
+        yield
 
 
 class BookLocks(Closing):
@@ -77,19 +106,14 @@ class BookLocks(Closing):
         if book in self._held:
             return False
         path = self._folder / f"{book}.lock"
+        file = _open(path)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab")
-        except OSError as error:
-            raise LakeError(f"cannot make the lock {path}: {error}") from error
-        try:
-            _lock(file)
-        except BlockingIOError:
+            if not _locked(file, path):
+                file.close()
+                return False
+        except LakeError:
             file.close()
-            return False
-        except OSError as error:
-            file.close()
-            raise LakeError(f"cannot lock {path}: {error}") from error
+            raise
         self._held[book] = file
         return True
 
@@ -97,3 +121,21 @@ class BookLocks(Closing):
         """Give locks back."""
         for book in books:
             self._held.pop(book).close()
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as error:
+        raise LakeError(f"cannot make the lock {path}: {error}") from error
+
+
+def _locked(file: IO[bytes], path: Path) -> bool:
+    try:
+        _lock(file)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise LakeError(f"cannot lock {path}: {error}") from error
+    return True

@@ -13,7 +13,8 @@ from datetime import datetime
 
 import polars as pl
 
-from bitso_spread.lake.files import TIME, DataFile, no_rows
+from bitso_spread.lake.columns import TIME
+from bitso_spread.lake.files import DataFile
 
 # More than a day of one book, which is 5.6 MB of CSV and takes 45 ms to list, read and sort.
 # Larger portions are no faster by the row, and hold more rows in memory.
@@ -33,7 +34,7 @@ def in_order(
     to come is complete; the rest waits. A foreign file that breaks this gives its early rows
     late, with a warning.
     """
-    waiting = no_rows()
+    waiting: pl.DataFrame | None = None
     given: datetime | None = None
     for portion, following in _portions(files, portion_bytes):
         rows = read(portion)
@@ -45,7 +46,8 @@ def in_order(
                 early,
                 portion[0].path.parent,
             )
-        rows = pl.concat([waiting, rows]).sort(TIME, "book", maintain_order=True)
+        held = [rows] if waiting is None else [waiting, rows]
+        rows = pl.concat(held).sort(TIME, "book", maintain_order=True)
         complete = rows.height
         if following is not None:
             complete = rows.filter(pl.col(TIME) < following).height
@@ -66,13 +68,13 @@ def first_rows(frames: Iterable[pl.DataFrame], limit: int) -> Iterator[pl.DataFr
             return
 
 
-def at_least_one(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def at_least_one(frames: Iterable[pl.DataFrame], empty: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Give the frames or, where there are none, one without a row: it tells the columns."""
     frame = None
     for frame in frames:
         yield frame
     if frame is None:
-        yield no_rows()
+        yield empty
 
 
 def _portions(

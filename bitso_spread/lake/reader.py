@@ -7,21 +7,40 @@ opened. `filters` reads the question, `files` what is in a file, `layout` knows 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import TypedDict, Unpack
 
 import polars as pl
 
 from bitso_spread.errors import LakeError, UnknownBookError, UsageError
-from bitso_spread.lake import layout
-from bitso_spread.lake.files import DataFile, read_files
-from bitso_spread.lake.filters import DAY_MINUTES, Filters, Question, midnight_of
+from bitso_spread.lake import layout, summary
+from bitso_spread.lake.columns import FIVE, FULL, SCHEMAS, no_rows
+from bitso_spread.lake.files import DataFile, OnBad, columns_of, read_files, read_readable
+from bitso_spread.lake.filters import Filters, Question
+from bitso_spread.lake.listing import batches_in, books_in, days_in, files_in
 from bitso_spread.lake.merge import at_least_one, first_rows, in_order
-from bitso_spread.model import resolve_book
+from bitso_spread.lake.pruning import KEYS, Condition
+from bitso_spread.lake.records import Records, read_records
+from bitso_spread.lake.scan import Source
+from bitso_spread.lake.sql import plan
+from bitso_spread.model import State, resolve_book
 
 _log = logging.getLogger("bitso_spread.lake")
+
+
+OnEnvironment = Callable[[str], None] | None
+
+
+class Told(TypedDict, total=False):
+    """Whom to tell of what is found while rows are read."""
+
+    on_bad: OnBad
+    """Called with what is wrong with a file, which is then passed over; None lets it end the
+    reading with a `LakeError`."""
+    on_environment: OnEnvironment
+    """Called with the environment that rows were recorded from, such as ``production`` or ``sim``,
+    when they are read."""
 
 
 class Lake:
@@ -69,8 +88,7 @@ class Lake:
     def books_by_day(self) -> dict[int, set[str]]:
         """Give the books of each UTC day that has a folder."""
         return {
-            day: {book for book, _ in _children(folder, "order_book")}
-            for day, folder in self._days(Filters())
+            day: {book for book, _ in books_in(folder)} for day, folder in self._days(Filters())
         }
 
     def partitions(self, **question: Unpack[Question]) -> Iterator[layout.Partition]:
@@ -88,11 +106,134 @@ class Lake:
         """
         return self._files(Filters.of(**question))
 
+    def where(self, condition: Condition) -> Iterator[DataFile]:
+        """Give the data files that may hold rows of which a condition is true, by their start."""
+        folders = dict(self._days(Filters()))
+        days = [layout.Partition(day, 0, "") for day in folders]
+        for day in condition.choose(days, known={"date"}):
+            books = dict(books_in(folders[day.date]))
+            wanted = condition.choose(
+                [layout.Partition(day.date, 0, book) for book in books],
+                known={"date", "order_book"},
+            )
+            batches = {
+                layout.Partition(day.date, minutes, of.book): path
+                for of in wanted
+                for minutes, path in batches_in(books[of.book])
+            }
+            partitions = sorted(batches)
+            own = set(condition.choose(partitions, over_midnight=False))
+            for partition in condition.choose(partitions):
+                for file in files_in(partition, batches[partition]):
+                    if partition in own or not file.is_own:
+                        yield file
+
+    def scan(
+        self,
+        *,
+        columns: str | None = None,
+        on_bad: OnBad = None,
+        on_environment: OnEnvironment = None,
+    ) -> pl.LazyFrame:
+        """Give all rows as a LazyFrame, which opens the partitions that a query needs.
+
+        To the five columns come those of the partition: ``date`` (20240726), ``order_book`` and
+        ``minutes``. Conditions on these, and on ``orderbook_timestamp`` and ``book``, which imply
+        them, choose what is listed and opened::
+
+            lake.scan().filter(pl.col("date") == 20240726, pl.col("spread") > 0.5).collect()
+
+        Rows come by batch, then book. With a condition and a limit, ``collect(engine="streaming")``
+        opens no further file once it has enough.
+
+        Args:
+            columns: ``five`` or ``full``; by default as the latest file has them.
+            on_bad: called with what is wrong with a file, which is then passed over. Without it,
+                such a file ends the query with a `LakeError` that names it.
+            on_environment: called with the environment that rows were recorded from, such as
+                ``production`` or ``sim``, when they are read.
+        """
+        kind = columns or self._latest_columns()
+        if kind not in SCHEMAS:
+            raise UsageError(f"--columns {kind!r}: choose {' or '.join(SCHEMAS)}")
+        return Source(
+            self.where,
+            {**SCHEMAS[kind], **KEYS},
+            on_bad=on_bad,
+            on_environment=on_environment or (lambda _environment: None),
+        ).frame()
+
+    def asked(
+        self,
+        *,
+        columns: str | None = None,
+        on_bad: OnBad = None,
+        on_environment: OnEnvironment = None,
+        **question: Unpack[Question],
+    ) -> pl.LazyFrame:
+        """Give the rows of `scan` that a question asks for; see `Question`.
+
+        Raises:
+            UsageError: one of the conditions makes no sense.
+        """
+        filters = Filters.of(**question)
+        rows = self.scan(columns=columns, on_bad=on_bad, on_environment=on_environment)
+        return rows.filter(*filters.conditions(self._resolve(filters)))
+
+    def every(
+        self,
+        length: str,
+        *,
+        on_bad: OnBad = None,
+        on_environment: OnEnvironment = None,
+        **question: Unpack[Question],
+    ) -> pl.DataFrame:
+        """Sum up each book by spans such as ``10m``: see `bitso_spread.lake.summary.every`."""
+        rows = self.asked(on_bad=on_bad, on_environment=on_environment, **question)
+        return summary.every(rows, length, question.get("tz", "UTC"))
+
+    def stats(
+        self,
+        thresholds: Sequence[float] = summary.THRESHOLDS,
+        *,
+        on_bad: OnBad = None,
+        on_environment: OnEnvironment = None,
+        **question: Unpack[Question],
+    ) -> pl.DataFrame:
+        """Sum up each book over all rows: see `bitso_spread.lake.summary.stats`."""
+        rows = self.asked(on_bad=on_bad, on_environment=on_environment, **question)
+        return summary.stats(rows, thresholds, missed=self._missed)
+
+    def sql(
+        self,
+        query: str,
+        *,
+        columns: str | None = None,
+        on_bad: OnBad = None,
+        on_environment: OnEnvironment = None,
+    ) -> pl.LazyFrame:
+        """Give the plan of a SELECT over the table, whose rows `scan` gives; collect it for them.
+
+        ::
+
+            lake.sql("SELECT avg(spread) FROM BitsoSpreadMonitor WHERE date = 20240726").collect()
+
+        Names of books in literals are read as everywhere else, and timestamps without an offset
+        are UTC.
+
+        Raises:
+            UsageError: it is no SELECT, or names what there is not; the message says where or what.
+        """
+        rows = self.scan(columns=columns, on_bad=on_bad, on_environment=on_environment)
+        return plan(query, self.table, rows, self._own_name)
+
     def stream(
         self,
         *,
+        columns: str = FIVE,
         limit: int | None = None,
-        on_environment: Callable[[str], None] | None = None,
+        on_bad: OnBad = None,
+        on_environment: OnEnvironment = None,
         **question: Unpack[Question],
     ) -> Iterator[pl.DataFrame]:
         """Give the rows, ordered by time and then book, as frames that follow one another.
@@ -102,7 +243,10 @@ class Lake:
         was known. Memory holds a portion of the files, and what overlaps with the next.
 
         Args:
+            columns: ``five``; or ``full`` for those of `bitso_spread.lake.columns` besides, which
+                are null where a file does not have them.
             limit: the number of rows after which to stop.
+            on_bad: called with what is wrong with a file, which is then passed over.
             on_environment: called with the environment that rows were recorded from, such as
                 ``production`` or ``sim``, before the rows are given.
             **question: see `Question`.
@@ -111,52 +255,80 @@ class Lake:
             UsageError: one of the conditions makes no sense.
             LakeError: while rows are read, a file is gone, cut short or not what it should be.
         """
+        if columns not in SCHEMAS:
+            raise UsageError(f"--columns {columns!r}: choose {' or '.join(SCHEMAS)}")
         if limit is not None and limit < 0:
             raise UsageError(f"a limit of {limit} rows makes no sense: give 0 or more")
         filters = Filters.of(**question)
         tell = on_environment or (lambda _environment: None)
-        frames = in_order(self._files(filters), lambda files: _read(files, filters, tell))
-        return at_least_one(frames if limit is None else first_rows(frames, limit))
+        frames = in_order(
+            self._files(filters), lambda files: _read(files, filters, columns, on_bad, tell)
+        )
+        asked = frames if limit is None else first_rows(frames, limit)
+        return at_least_one(asked, no_rows(SCHEMAS[columns]))
 
     def read(
         self,
         *,
+        columns: str = FIVE,
         limit: int | None = None,
-        on_environment: Callable[[str], None] | None = None,
+        on_bad: OnBad = None,
+        on_environment: OnEnvironment = None,
         **question: Unpack[Question],
     ) -> pl.DataFrame:
         """Give what `stream` gives as one frame."""
-        frames = self.stream(limit=limit, on_environment=on_environment, **question)
+        frames = self.stream(
+            columns=columns,
+            limit=limit,
+            on_bad=on_bad,
+            on_environment=on_environment,
+            **question,
+        )
         return pl.concat(list(frames))
 
     def _days(self, filters: Filters) -> list[tuple[int, Path]]:
         if not self._folder.is_dir():
             return []
-        days = ((_day(text), path) for text, path in _children(self._folder, "date"))
-        return sorted(
-            (day, path) for day, path in days if day is not None and filters.may_name_day(day)
-        )
+        return [(day, path) for day, path in days_in(self._folder) if filters.may_name_day(day)]
 
     def _folders(self, filters: Filters) -> Iterator[tuple[layout.Partition, Path]]:
         wanted = self._resolve(filters)
         for day, folder in self._days(filters):
             found = [
                 (layout.Partition(day, minutes, book), path)
-                for book, batches in _children(folder, "order_book")
+                for book, batches in books_in(folder)
                 if wanted is None or book in wanted
-                for minutes, path in _batches(batches)
+                for minutes, path in batches_in(batches)
             ]
             yield from sorted(entry for entry in found if filters.may_name_partition(entry[0]))
 
     def _files(self, filters: Filters) -> Iterator[DataFile]:
         for partition, folder in self._folders(filters):
             over = filters.is_over_by(partition)
-            for entry in sorted(_entries(folder), key=lambda entry: entry.name):
-                if not (layout.is_data_file(entry.name) and entry.is_file()):
-                    continue
-                file = DataFile(partition, Path(entry.path), _size(entry))
-                if not (over and file.is_own):
-                    yield file
+            yield from (file for file in files_in(partition, folder) if not (over and file.is_own))
+
+    def _missed(self) -> pl.DataFrame:
+        """Give the spans that the recorder was stopped for, from the first to the last second."""
+        records = read_records(layout.state_file(self.root, self.table)) or Records()
+        spans = [
+            (book, outage.first_tick, outage.last_tick)
+            for book, outages in records.outages.items()
+            for outage in outages
+            if outage.cause.startswith(State.MISSED)
+        ]
+        schema = {"book": pl.String, "first": pl.Int64, "last": pl.Int64}
+        return pl.DataFrame(spans, schema=schema, orient="row")
+
+    def _own_name(self, book: str) -> str:
+        return resolve_book(book, self._books_of(Filters()))
+
+    def _latest_columns(self) -> str:
+        for day, folder in reversed(self._days(Filters())):
+            for book, batches in books_in(folder):
+                for minutes, path in sorted(batches_in(batches), reverse=True):
+                    for file in files_in(layout.Partition(day, minutes, book), path):
+                        return FULL if {*SCHEMAS[FULL]} <= {*columns_of(file)} else FIVE
+        return FIVE
 
     def _resolve(self, filters: Filters) -> frozenset[str] | None:
         """Give the lake's own names of the books that are asked for; None is every book."""
@@ -176,60 +348,26 @@ class Lake:
         return frozenset(found)
 
     def _books_of(self, filters: Filters) -> set[str]:
-        return {
-            book for _, folder in self._days(filters) for book, _ in _children(folder, "order_book")
-        }
+        return {book for _, folder in self._days(filters) for book, _ in books_in(folder)}
 
 
 def _read(
-    files: Sequence[DataFile], filters: Filters, on_environment: Callable[[str], None]
+    files: Sequence[DataFile],
+    filters: Filters,
+    columns: str,
+    on_bad: OnBad,
+    on_environment: Callable[[str], None],
 ) -> pl.DataFrame:
+    def read(several: Sequence[DataFile]) -> pl.DataFrame:
+        return read_files(several, [*SCHEMAS[columns]])
+
     by_environment: dict[str, list[DataFile]] = {}
     for file in files:
         by_environment.setdefault(file.environment, []).append(file)
     frames = []
     for environment, group in by_environment.items():
-        rows = filters.keep(read_files(group))
+        rows = filters.keep(read_readable(group, read, on_bad))
         if rows.height:
             on_environment(environment)
         frames.append(rows)
     return pl.concat(frames)
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except FileNotFoundError:
-        raise LakeError(f"{folder} is gone: it was there a moment ago, so ask again") from None
-    except OSError as error:
-        raise LakeError(f"{folder} cannot be read: {error.strerror}") from error
-
-
-def _children(folder: Path, key: str) -> list[tuple[str, Path]]:
-    """Give the values of a partition key in a folder; what is no partition is passed over."""
-    values = ((layout.key_of(entry.name, key), entry) for entry in _entries(folder))
-    return [(value, Path(entry.path)) for value, entry in values if value and entry.is_dir()]
-
-
-def _day(text: str) -> int | None:
-    if not (len(text) == 8 and text.isascii() and text.isdigit()):
-        return None
-    try:
-        midnight_of(int(text))
-    except ValueError:
-        return None
-    return int(text)
-
-
-def _batches(folder: Path) -> Iterator[tuple[int, Path]]:
-    for text, path in _children(folder, "minutes"):
-        if text.isascii() and text.isdigit() and int(text) < DAY_MINUTES:
-            yield int(text), path
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_size
-    except OSError:
-        return 0

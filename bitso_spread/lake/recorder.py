@@ -62,6 +62,8 @@ class Recorder:
         self._journal = LakeState(path)
         self._files = LakeState(path)
         self._writer = BatchWriter(lake, table, self._files)
+        # Each is counted by one thread: rows that were handed over, and rows in the journal.
+        self._put = self._recorded = 0
         self._entries = Worker(
             "journal", self._record, "the journal cannot be written, rows stay in memory"
         )
@@ -76,12 +78,15 @@ class Recorder:
 
     def put(self, entry: Entry) -> None:
         """Hand over rows; returns at once."""
+        self._put += len(entry.rows)
         self._entries.put(entry)
+        self._entries.look()
+        self._batches.look()
 
     @property
     def waiting(self) -> int:
-        """How many rows the disk has refused so far, and are in memory alone."""
-        return sum(len(entry.rows) for entry in self._entries.left)
+        """How many rows are in memory alone: those that the disk refuses or has not taken yet."""
+        return self._put - self._recorded
 
     def stop(self, give_up_s: float = GIVE_UP_S) -> LeftBehind:
         """Write all that was handed over, end both threads, and say what could not be written."""
@@ -98,6 +103,7 @@ class Recorder:
             [outage for entry in now for outage in entry.outages],
         )
         del entries[: len(now)]
+        self._recorded += sum(len(entry.rows) for entry in now)
         for entry in now:
             for batch in entry.ended:
                 self._batches.put(batch)

@@ -7,9 +7,10 @@ write which book is decided by `bitso_spread.lake.locks`; data files are the wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 
 from bitso_spread.errors import LakeIdentityError
@@ -17,11 +18,14 @@ from bitso_spread.lake.database import Database
 from bitso_spread.lifetime import Closing
 from bitso_spread.model import Sample, State
 
-_VERSION = 1
 # An entry of the identity that is none of its values: from now on it stands.
 _SETTLED = "settled"
 
-_SCHEMA = """
+# One after another: a journal of an older version is brought up to date by those that it lacks.
+# What a step has added is left out by older versions that are still running: they name the
+# columns that they write.
+_STEPS = (
+    """
 CREATE TABLE identity (
     name TEXT PRIMARY KEY, value TEXT NOT NULL
 ) STRICT;
@@ -49,7 +53,19 @@ CREATE TABLE outage (
     first_tick INTEGER NOT NULL, last_tick INTEGER,
     PRIMARY KEY (book, first_tick)
 ) STRICT, WITHOUT ROWID
-"""
+""",
+    """
+ALTER TABLE sample ADD COLUMN bid_amount REAL;
+ALTER TABLE sample ADD COLUMN ask_amount REAL;
+ALTER TABLE sample ADD COLUMN exchange_ms INTEGER;
+ALTER TABLE sample ADD COLUMN age_ms INTEGER;
+ALTER TABLE sample ADD COLUMN source TEXT
+""",
+)
+# Of `sample`, besides the batch, in the order of a `Sample`.
+_ROW = ", ".join(field.name for field in fields(Sample))
+_PLACES = ", ".join("?" for _ in fields(Sample))
+_values_of = attrgetter(*(field.name for field in fields(Sample)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +128,7 @@ class LakeState(Closing):
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path, _SCHEMA, _VERSION)
+        self._db = Database(path, _STEPS)
 
     def close(self) -> None:
         """Close the connection."""
@@ -128,14 +144,22 @@ class LakeState(Closing):
             LakeIdentityError: it holds something else; the message says what.
         """
         wanted = {name: str(value) for name, value in asdict(identity).items()}
-        with self._db.transaction():
+        held = dict(self._db.execute("SELECT name, value FROM identity"))
+        if _SETTLED in held and wanted.items() <= held.items():
+            return
+        # A tick may wait for it, and a slow disk takes seconds: it is synced with the first rows.
+        with self._db.transaction(synced=False):
             held = dict(self._db.execute("SELECT name, value FROM identity"))
             if _SETTLED not in held and not self._db.execute("SELECT 1 FROM mark").fetchone():
                 self._db.execute("DELETE FROM identity")
                 entries = wanted | {_SETTLED: "yes"} if settle else wanted
                 self._db.executemany("INSERT INTO identity VALUES (?, ?)", entries.items())
                 return
-        differing = [name for name, value in wanted.items() if held.get(name) != value]
+            differing = [name for name, value in wanted.items() if held.get(name, value) != value]
+            if not differing:
+                # What a new journal could not learn from the table's files.
+                unknown = [entry for entry in wanted.items() if entry[0] not in held]
+                self._db.executemany("INSERT INTO identity VALUES (?, ?)", unknown)
         if differing:
             holds = ", ".join(f"{name} {held.get(name)}" for name in differing)
             asked = ", ".join(f"{name} {wanted[name]}" for name in differing)
@@ -143,6 +167,13 @@ class LakeState(Closing):
                 f"this table holds {holds}, and {asked} was asked for: they never mix; "
                 "give --lake another folder, or --table another name"
             )
+
+    def take_over(self, identity: Mapping[str, str], marks: Mapping[str, int]) -> None:
+        """Write down what is known of a table that was there before this journal."""
+        with self._db.transaction():
+            entries = {**identity, _SETTLED: "yes"}
+            self._db.executemany("INSERT OR REPLACE INTO identity VALUES (?, ?)", entries.items())
+            self._db.executemany("INSERT OR IGNORE INTO mark VALUES (?, ?)", marks.items())
 
     def marks(self) -> dict[str, int]:
         """Give the last tick ever recorded of each book: nothing at or below it is again."""
@@ -158,11 +189,9 @@ class LakeState(Closing):
             )
             # Where a commit failed after it had reached the disk, the rows come a second time.
             self._db.executemany(
-                "INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [
-                    (row.book, row.tick, batch.first_tick, row.bid, row.ask, row.spread, row.state)
-                    for batch, row in pairs
-                ],
+                f"INSERT INTO sample ({_ROW}, batch) VALUES ({_PLACES}, ?) "  # noqa: S608  (names of our own)
+                "ON CONFLICT DO NOTHING",
+                [(*_values_of(row), batch.first_tick) for batch, row in pairs],
             )
             self._db.executemany(
                 "INSERT INTO mark VALUES (?, ?) "
@@ -190,14 +219,10 @@ class LakeState(Closing):
     def rows(self, batch: Batch) -> list[Sample]:
         """Give the rows of a batch that are in the journal, in order."""
         found = self._db.execute(
-            "SELECT tick, book, bid, ask, spread, state FROM sample "
-            "WHERE book = ? AND batch = ? ORDER BY tick",
+            f"SELECT {_ROW} FROM sample WHERE book = ? AND batch = ? ORDER BY tick",  # noqa: S608  (names of our own)
             (batch.book, batch.first_tick),
         )
-        return [
-            Sample(tick, book, bid, ask, percent, State(state))
-            for tick, book, bid, ask, percent, state in found
-        ]
+        return [replace(row, state=State(row.state)) for row in (Sample(*row) for row in found)]
 
     def staged(self, batch: Batch) -> list[WrittenFile]:
         """Give the files that were about to become this batch's when a crash came."""

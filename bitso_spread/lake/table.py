@@ -9,12 +9,21 @@ from pathlib import Path
 
 from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake import layout
-from bitso_spread.lake.locks import BookLocks
+from bitso_spread.lake.database import NewerJournalError
+from bitso_spread.lake.locks import BookLocks, only_opener
+from bitso_spread.lake.set_aside import set_aside
 from bitso_spread.lake.state import Batch, Identity, LakeState
+from bitso_spread.lake.takeover import take_over
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.lifetime import Closing
 
 log = logging.getLogger("bitso_spread.lake")
+
+_ASIDE = (
+    "%s was made by a newer bitso-spread, and is set aside as %s: recording goes on with a new "
+    "journal; rows that are in that one and in no file yet are written by the newer version, "
+    "where an empty lake has it as %s/%s"
+)
 
 OnFile = Callable[[Path, Batch, int], None]
 """Called with a finished file's absolute path, its batch and its number of rows."""
@@ -23,8 +32,12 @@ OnFile = Callable[[Path, Batch, int], None]
 class Table(Closing):
     """Holds the locks on the books that this process writes, until it is closed.
 
+    A journal that a newer version of this package made is set aside, and a new one takes over
+    from the table what it must know of it.
+
     Raises:
         UsageError: readers would not find a table of this name.
+        LakeBusyError: a collector of a newer version is at work on the table.
         LakeError: the lake cannot be written.
     """
 
@@ -35,8 +48,8 @@ class Table(Closing):
         if self.lake.exists() and not self.lake.is_dir():
             raise LakeError(f"{self.lake} is a file: a lake is a folder")
         self.name = name
-        self._state = LakeState(layout.state_file(self.lake, name))
         self._locks = BookLocks(layout.locks_folder(self.lake, name))
+        self._state = self._open()
 
     def close(self) -> None:
         """Give all locks back."""
@@ -109,6 +122,28 @@ class Table(Closing):
                         self._locks.release([book])
         except sqlite3.Error as error:
             raise self._refused(error) from error
+
+    def _open(self) -> LakeState:
+        path, locks = (
+            layout.state_file(self.lake, self.name),
+            layout.locks_folder(self.lake, self.name),
+        )
+        with only_opener(locks):
+            try:
+                state = LakeState(path)
+            except NewerJournalError as error:
+                aside = set_aside(path, error.version, locks)
+                log.warning(_ASIDE, path, aside.name, path.parent.name, path.name)
+                state = LakeState(path)
+            try:
+                take_over(self.lake, self.name, state)
+            except sqlite3.Error as error:
+                state.close()
+                raise self._refused(error) from error
+            except LakeError:
+                state.close()
+                raise
+        return state
 
     def _recover(self, book: str, on_file: OnFile) -> None:
         writer = BatchWriter(self.lake, self.name, self._state)

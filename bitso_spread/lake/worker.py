@@ -15,6 +15,10 @@ from bitso_spread.complaint import Complaint
 log = logging.getLogger("bitso_spread.lake")
 
 RETRY_S = 1.0
+# A disk that is slow takes seconds; one that has not answered for so long may hang.
+SLOW_S = 10.0
+# How often the end of the thread is looked for while its disk may hang.
+_LOOK_S = 0.5
 
 Item = TypeVar("Item")
 
@@ -33,6 +37,8 @@ class Worker(Generic[Item]):
         self._left: list[Item] = []
         self._deadline: float | None = None
         self._complaint = Complaint(monotonic)
+        self._trying_since: float | None = None
+        self._hanging = Complaint(monotonic)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -48,12 +54,26 @@ class Worker(Generic[Item]):
         """The items that were tried and are not done."""
         return list(self._left)
 
+    def look(self) -> None:
+        """Say, once a minute, if the disk takes long; to be called now and then.
+
+        A thread that waits for its disk cannot say so itself.
+        """
+        since = self._trying_since
+        if since is not None and monotonic() - since > SLOW_S and self._hanging.due(self._failing):
+            log.error("%s: the disk has not done it in %.0f s", self._failing, monotonic() - since)
+
     def finish(self, give_up_s: float) -> list[Item]:
-        """Do what was handed over, end the thread, and give what could not be done in time."""
+        """Do what was handed over, end the thread, and give what could not be done in time.
+
+        For a disk that refuses there is a time to give up. One that does not answer is waited
+        for, and said to be: whatever is in its hands is lost where the process ends before.
+        """
         self._deadline = monotonic() + give_up_s
         self._queue.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(_LOOK_S)
+            self.look()
         return self.left
 
     def _run(self) -> None:
@@ -78,6 +98,7 @@ class Worker(Generic[Item]):
         return False
 
     def _try(self) -> bool:
+        self._trying_since = monotonic()
         try:
             self._work(self._left)
         except Exception as error:  # noqa: BLE001  (a thread that dies would lose rows)
@@ -85,6 +106,9 @@ class Worker(Generic[Item]):
             if self._complaint.due(self._failing):
                 log.error("%s: %s (%d waiting)", self._failing, error, len(self._left))  # noqa: TRY400  (one line, no traceback)
             return False
-        if self._complaint.over():
+        finally:
+            self._trying_since = None
+        # Both, whichever was the trouble.
+        if self._complaint.over() | self._hanging.over():
             log.warning("the disk takes data again: what was waiting is written")
         return True

@@ -14,46 +14,50 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
+from operator import attrgetter
 from pathlib import Path
 
 import polars as pl
 
 from bitso_spread.lake import layout
+from bitso_spread.lake.columns import FIVE, FULL, INSTANT, SCHEMAS, TIME
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.state import Batch, LakeState, WrittenFile
 from bitso_spread.model import Sample
 
-FIVE = "five"
-"""The columns orderbook_timestamp, book, bid, ask, spread."""
-
-_TIME = pl.Datetime("us", "UTC")
-# polars writes a timestamp as .000000+0000 if not told how.
-_TIME_TEXT = "%Y-%m-%dT%H:%M:%S+00:00"
-
-
-def frame_of(rows: Iterable[Sample]) -> pl.DataFrame:
-    """Make the five columns of rows; what is not known is null."""
-    data = [(row.tick * 1_000_000, row.book, row.bid, row.ask, row.spread) for row in rows]
-    schema = {
-        "orderbook_timestamp": pl.Int64,
-        "book": pl.String,
-        "bid": pl.Float64,
-        "ask": pl.Float64,
-        "spread": pl.Float64,
-    }
-    frame = pl.DataFrame(data, schema=schema, orient="row")
-    return frame.with_columns(pl.col("orderbook_timestamp").cast(_TIME))
+# A `Sample` as it is, before its times become instants.
+_FIELDS = {
+    "tick": pl.Int64(),
+    "exchange_ms": pl.Int64(),
+    **{name: dtype for name, dtype in SCHEMAS[FULL].items() if dtype != INSTANT},
+}
+_fields_of = attrgetter(*_FIELDS)
+# polars writes a timestamp as .000000+0000 if not told how. Ticks are whole seconds; Bitso's own
+# times have milliseconds.
+_TIME_TEXTS = {TIME: "%Y-%m-%dT%H:%M:%S+00:00", "exchange_time": "%Y-%m-%dT%H:%M:%S%.3f+00:00"}
 
 
-def encode(rows: Iterable[Sample], file_format: str) -> bytes:
+def frame_of(rows: Iterable[Sample], columns: str = FIVE) -> pl.DataFrame:
+    """Make the columns of rows; what is not known is null."""
+    samples = pl.DataFrame(list(map(_fields_of, rows)), schema=_FIELDS, orient="row")
+    return samples.select(
+        (pl.col("tick") * 1_000_000).cast(INSTANT).alias(TIME),
+        (pl.col("exchange_ms") * 1000).cast(INSTANT).alias("exchange_time"),
+        pl.all(),
+    ).select(*SCHEMAS[columns])
+
+
+def encode(rows: Iterable[Sample], file_format: str, columns: str = FIVE) -> bytes:
     """Give the bytes of a CSV file with a header, or of a Parquet file (zstd)."""
-    frame = frame_of(rows)
+    frame = frame_of(rows, columns)
     buffer = io.BytesIO()
     if file_format == "parquet":
         frame.write_parquet(buffer, compression="zstd")
     else:
-        text = pl.col("orderbook_timestamp").dt.strftime(_TIME_TEXT)
-        frame.with_columns(text).write_csv(buffer)
+        texts = [
+            pl.col(name).dt.strftime(form) for name, form in _TIME_TEXTS.items() if name in frame
+        ]
+        frame.with_columns(texts).write_csv(buffer)
     return buffer.getvalue()
 
 
@@ -91,7 +95,7 @@ class BatchWriter:
         staged = self._staging / name
         file = self._already_there(batch)
         if file is None:
-            data = encode(rows, batch.format)
+            data = encode(rows, batch.format, batch.columns)
             folder = self._table / Partition.of(batch.book, batch.first_tick).path
             _write_synced(staged, data)
             file = self._place(batch, rows, data, folder, staged)

@@ -233,6 +233,9 @@ class _Link:
         self._closing: set[asyncio.Task[None]] = set()
 
     def send(self, message: str | bytes) -> None:
+        if self._connection.transport.is_closing():
+            # asyncio reports each write to a client that has left, and there may be many.
+            return
         if self._connection.transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
             self.abort()
             return

@@ -16,9 +16,10 @@ from statistics import median
 
 import pytest
 
+from bitso_spread.lake.columns import FIVE
 from bitso_spread.lake.layout import TABLE, state_file
 from bitso_spread.lake.state import Batch, LakeState
-from bitso_spread.lake.writer import FIVE, BatchWriter
+from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.model import Quote, Sample, State
 from tests.benchmarks.collecting import collecting
 from tests.benchmarks.exchange import exchange

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +16,7 @@ import pytest
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.state import LakeState
 from bitso_spread.sim.server import SimulatedExchange
-from tests.cli.support import Run, Start, here
+from tests.cli.support import Run, Start, here, rows
 
 
 def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> None:
@@ -108,6 +109,36 @@ def test_what_a_kill_leaves_behind_is_loaded_once_by_the_next_start(
     times = recorded(tmp_path, "btc_mxn")
     assert times[: len(left)] == left
     assert len(times) == len(set(times)) == len(left) + 2
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_full_columns_tell_how_each_row_came_to_be_known(
+    form: str, start: Start, run: Run, exchange: SimulatedExchange, tmp_path: Path
+) -> None:
+    lake = ["--lake", str(tmp_path), "-b", "btc_mxn"]
+    full = [*lake, "--format", form, "--columns", "full"]
+    process = start("collect", *here(exchange), *full, "--duration", "3s")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    status, out, _ = run("query", "--lake", str(tmp_path), "--columns", "full")
+    assert status == 0
+    told = rows(out)
+    assert len(told) == 3
+    for row in told:
+        assert float(row["bid_amount"]) > 0
+        assert float(row["ask_amount"]) > 0
+        said, taken = (
+            datetime.fromisoformat(row[name]) for name in ("exchange_time", "orderbook_timestamp")
+        )
+        assert said <= taken
+        assert 0 <= int(row["age_ms"]) < 10_000
+        assert row["state"] in {"fresh", "quiet", "held"}
+        assert row["source"] in {"feed", "rest"}
+    _, five, _ = run("query", "--lake", str(tmp_path))
+    assert [[*row.values()] for row in rows(five)] == [[*row.values()][:5] for row in told]
+    status, _, err = run("collect", *here(exchange), *lake, "--format", form)
+    assert status == 1
+    assert "this table holds columns full, and columns five was asked for" in err
 
 
 def test_a_start_leaves_the_rows_of_a_live_neighbour_alone(

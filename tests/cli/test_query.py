@@ -280,6 +280,13 @@ def test_no_lake_is_status_1_with_the_absolute_path(run: Run, lake: Path) -> Non
         (("--tz", "America/New_York", "--from", "2024-11-03T01:30"), "write its offset"),
         (("--table", "../other"), "write a plain folder name"),
         (("--output", "rows.txt"), "does not tell its format"),
+        (("--every", "week"), "write it as 30s, 1m, 10m, 1h or 1d"),
+        (("--every", "1m", "--stats"), "three questions: ask one"),
+        (("--threshold", "0.2"), "--threshold goes with --stats"),
+        (("--columns", "six"), "choose five or full"),
+        (("--sql", "SELECT 1 FROM BitsoSpreadMonitor", "-b", "btc_mxn"), "in its WHERE"),
+        (("--sql", "SELECT nope FROM BitsoSpreadMonitor"), 'unable to find column "nope"'),
+        (("--sql", "SELECT bid FROM BitsoSpreadMonitor WHERE bid > 'x'"), "cannot compare string"),
     ],
 )
 def test_a_wrong_value_is_status_2_and_one_line_that_says_what_is_right(
@@ -289,6 +296,51 @@ def test_a_wrong_value_is_status_2_and_one_line_that_says_what_is_right(
     assert (status, out) == (2, "")
     assert says in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("lake")
+def test_the_same_rows_are_summed_up_by_spans_over_all_and_in_sql(run: Run) -> None:
+    spread = "0.19575328614762386"
+    assert run("query", "--every", "10m", "-b", "btc_mxn")[1].splitlines() == [
+        "orderbook_timestamp,book,count,known,mean,min,max,first,last,mid",
+        f"2024-07-26T03:10:00+00:00,btc_mxn,2,1,{','.join([spread] * 5)},1235040.0",
+    ]
+    _, out, _ = run("query", "--every", "1d", "--tz", "America/Mexico_City")
+    assert out.splitlines()[1].startswith("2024-07-25T00:00:00-06:00,btc_mxn,2,1,")
+    status, out, _ = run("query", "--stats", "--threshold", "0.1", "--format", "ndjson")
+    summed = json.loads(out)
+    assert (status, summed["rows"], summed["known"], summed["unknown"]) == (0, 2, 1, 1)
+    assert (summed["p99"], summed["above_0.1"]) == (float(spread), 100.0)
+    asked = "WHERE date = 20240726 AND order_book = 'mxn_btc' AND minutes <= 300"
+    _, out, _ = run("query", "--sql", f"SELECT * FROM BitsoSpreadMonitor {asked}")
+    keys = ",20240726,btc_mxn,195\n"
+    head = HEADER.strip() + ",date,order_book,minutes\n"
+    assert out == head + FIRST.strip() + keys + SECOND.strip() + keys
+    assert run("query", "--sql", "SELECT bid FROM BitsoSpreadMonitor", "--limit", "1")[1] == (
+        "bid\n1233830.0\n"
+    )
+    _, out, err = run("query", "--sql", "SELECT bid FROM BitsoSpreadMonitor WHERE bid < 0")
+    assert out == "bid\n"
+    assert "no rows match" in err
+
+
+def test_files_that_cannot_be_read_are_passed_over_where_that_is_asked_for(
+    run: Run, lake: Path
+) -> None:
+    bad = put(lake, "btc_mxn-20240726T032000Z.csv", HEADER + FIRST + FIRST[:-4])
+    count = "SELECT count(*) AS n FROM BitsoSpreadMonitor"
+    for question in ((), ("--every", "1h"), ("--stats",), ("--sql", count)):
+        status, _, err = run("query", *question)
+        assert (status, err.count("\n")) == (1, 1)
+        assert f"{bad} is cut short" in err
+        status, out, err = run("query", "--skip-bad", *question)
+        assert status == 0
+        assert out
+        assert err.splitlines() == [
+            f"bitso-spread: passed over: {bad} is cut short: its last line has no end",
+            "bitso-spread: the answer lacks the rows of 1 file",
+        ]
+    assert run("query", "--skip-bad")[1] == HEADER + FIRST + SECOND
 
 
 def test_simulated_rows_are_marked_on_stderr_and_above_a_table(run: Run, lake: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import websocket
@@ -61,8 +62,9 @@ class Line:
         self.connection.shutdown()
 
 
-def buffered(gather_s: float = 0.0) -> BufferedWebSocket:
-    return BufferedWebSocket(gather_s=gather_s, skip_utf8_validation=True)
+def buffered(gather_s: float = 0.0, **options: Any) -> BufferedWebSocket:
+    options = {"wall": lambda: 1000.0, **options}
+    return BufferedWebSocket(gather_s=gather_s, skip_utf8_validation=True, **options)
 
 
 @pytest.fixture
@@ -152,6 +154,67 @@ def test_frames_that_follow_each_other_are_left_to_gather() -> None:
     _, frame = line.connection.recv_data_frame()
     assert (frame.data, time.monotonic() - start > 0.1) == (b"second", True)
     timer.join()
+    line.close()
+
+
+@pytest.mark.parametrize(("wall", "gathers"), [(1000.84, True), (1000.85, False), (999.99, False)])
+def test_none_is_left_to_gather_until_after_a_tick(wall: float, gathers: bool) -> None:
+    line = Line(buffered(gather_s=0.15, wall=lambda: wall))
+    line.connection.settimeout(3)
+    line.far.sendall(framed(TEXT, b"first"))
+    line.connection.recv_data_frame()
+    timer = threading.Timer(0.01, line.far.sendall, [framed(TEXT, b"second")])
+    timer.start()
+    start = time.monotonic()
+    line.connection.recv_data_frame()
+    assert (time.monotonic() - start >= 0.15) == gathers
+    timer.join()
+    line.close()
+
+
+def _endless_frame(far: socket.socket) -> None:
+    far.sendall(b"\x81\x7f" + (1 << 40).to_bytes(8, "big"))
+
+
+def _endless_message(far: socket.socket) -> None:
+    far.sendall(framed(TEXT, b"x", fin=False))
+
+
+@pytest.mark.parametrize("begin", [_endless_frame, _endless_message])
+def test_a_message_without_an_end_does_not_keep_its_reader(
+    begin: Callable[[socket.socket], None],
+) -> None:
+    line = Line(buffered(message_s=0.2))
+    line.connection.settimeout(3)
+    begin(line.far)
+    stop = threading.Event()
+
+    def go_on() -> None:
+        while not stop.wait(0.01):
+            line.far.sendall(framed(CONTINUED, b"x" * 100, fin=False))
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        for _ in range(2):
+            with pytest.raises(websocket.WebSocketTimeoutException, match="takes too long"):
+                line.connection.recv_data_frame(control_frame=True)
+    finally:
+        stop.set()
+        thread.join()
+        line.close()
+
+
+def test_a_message_that_takes_long_is_whole_in_the_end() -> None:
+    line = Line(buffered(message_s=0.05))
+    line.connection.settimeout(0.02)
+    whole = framed(TEXT, b"x" * 300)
+    taken: Frames = []
+    for start in range(0, len(whole), 20):
+        line.far.sendall(whole[start : start + 20])
+        time.sleep(0.01)
+        taken += line.read()
+    assert taken == [(TEXT, b"x" * 300)]
     line.close()
 
 

@@ -59,7 +59,9 @@ def test_a_book_that_nothing_vouches_for_is_asked_for_at_once() -> None:
     assert due(known(0, vouched=False)) == 0
 
 
-@pytest.mark.parametrize("link", [DOWN, LAGGING, replace(UP, checked=NOW - 3.1)])
+@pytest.mark.parametrize(
+    "link", [DOWN, LAGGING, replace(UP, checked=NOW - 3.1), replace(UP, doubtful=True)]
+)
 def test_without_a_link_to_trust_a_word_is_renewed_before_it_is_too_old(link: Link) -> None:
     assert due(known(0.5), link=link) == pytest.approx(RULES.max_stale_s - 1.5 - 0.5)
 
@@ -75,7 +77,11 @@ def test_however_short_a_word_may_stand_there_is_time_between_two_requests() -> 
 
 
 def test_a_book_whose_frames_had_stopped_is_looked_at_every_five_seconds() -> None:
-    assert due(known(2), asked=Asked(mute=NOW - 2)) == 3
+    assert due(known(2), asked=Asked(mute=NOW - 2, subscribed=NOW - 20)) == 3
+
+
+def test_a_book_that_may_have_gone_mute_is_looked_at_a_second_later() -> None:
+    assert due(known(0.2), asked=Asked(mute=NOW - 0.2)) == pytest.approx(0.8)
 
 
 def test_the_same_book_is_not_asked_for_twice_in_a_second() -> None:
@@ -128,6 +134,20 @@ def test_books_that_are_carried_are_asked_for_together() -> None:
     assert plan(needs(-1, 1), NOW, carried=True).ticker
     assert not plan(needs(-1), NOW, carried=True).ticker
     assert plan(needs(1, 2), NOW, carried=True) == Plan(wait_s=1)
+
+
+def test_books_whose_subscription_is_refused_or_not_answered_are_asked_for_together() -> None:
+    def needed(feed: FeedView, link: Link) -> Need:
+        return need(known(5, vouched=False), feed, link, Asked(), NOW, RULES)
+
+    refused = needed(FeedView(refused="no"), UP)
+    # Just opened: each is seeded.
+    young = needed(FeedView(), replace(UP, since=NOW - 0.9))
+    silent = needed(FeedView(), replace(UP, since=NOW - 1.1))
+    assert plan([refused, refused], NOW, carried=False).ticker
+    assert plan([silent, silent], NOW, carried=False).ticker
+    assert not plan([young, young], NOW, carried=False).ticker
+    assert not plan([silent, needed(SUBSCRIBED, UP)], NOW, carried=False).ticker
 
 
 class Outage:

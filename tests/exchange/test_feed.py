@@ -73,9 +73,19 @@ def test_a_process_that_stood_still_gives_its_link_five_seconds_to_answer() -> N
     assert watch.look(3707) == "nothing came for 10 s"
 
 
-def test_a_ping_is_due_every_five_seconds() -> None:
+def test_a_link_is_in_doubt_when_a_sign_of_life_is_overdue() -> None:
+    watch = LinkWatch(0.0)
+    # Without pongs a keep-alive every 20 s is all that comes.
+    assert [watch.doubts(now) for now in (7.1, 22.0, 22.1)] == [False, False, True]
+    watch.heard(100.0, pong=True)
+    assert [watch.doubts(now) for now in (105.0, 107.0, 107.1)] == [False, False, True]
+    watch.heard(107.2, pong=False)
+    assert not watch.doubts(108.0)
+
+
+def test_a_ping_is_due_soon_and_then_every_five_seconds() -> None:
     watch = LinkWatch(100)
-    assert [now for now in range(100, 120) if watch.ping_due(now)] == [105, 110, 115]
+    assert [now for now in range(100, 120) if watch.ping_due(now)] == [101, 106, 111, 116]
 
 
 # A feed on real sockets, and what its listener hears.
@@ -90,12 +100,18 @@ class Heard:
     messages: list[Message] = field(default_factory=list)
     rejected: list[RejectedError] = field(default_factory=list)
     alive: float = 0.0
+    doubtful: bool = False
+    pinged: list[float] = field(default_factory=list)
 
     def on_up(self, number: int) -> None:
         self.ups.append(number)
 
-    def on_alive(self, now: float) -> None:
+    def on_alive(self, now: float, *, doubtful: bool = False) -> None:
         self.alive = now
+        self.doubtful = doubtful
+
+    def on_pong(self, pinged: float) -> None:
+        self.pinged.append(pinged)
 
     def on_message(self, message: Message, now: float) -> None:  # noqa: ARG002  (the form)
         self.messages.append(message)
@@ -531,6 +547,8 @@ def test_a_quiet_link_that_answers_pings_lives(
     eventually(lambda: fast() > 20)
     assert heard.downs == []
     assert heard.alive > 15
+    assert heard.pinged
+    assert all(0.9 < ping < heard.alive for ping in heard.pinged)
 
 
 @pytest.mark.usefixtures("fast")

@@ -79,6 +79,18 @@ def test_a_frame_is_the_book_and_its_link_vouches_for_it(side: Side) -> None:
     assert side.standing("usd_mxn").state is State.UNKNOWN
 
 
+def test_the_exchange_s_time_is_that_of_its_last_valid_word(side: Side) -> None:
+    side.up()
+    side.tell(SUBSCRIBED, frame(99, 100, sent_ms=EPOCH_MS))
+    side.after(1).tell(frame(99, 100, sent_ms=EPOCH_MS + 1000))
+    side.after(1).reject()
+    assert side.standing().exchange_ms == EPOCH_MS + 1000
+    side.after(90)
+    assert (side.standing().state, side.standing().exchange_ms) == (State.UNKNOWN, EPOCH_MS + 1000)
+    side.tell(frame(99, 100))
+    assert side.standing().exchange_ms is None
+
+
 def test_a_new_connection_vouches_for_nothing_that_an_old_one_said(side: Side) -> None:
     side.up()
     side.tell(SUBSCRIBED, frame(99, 100))
@@ -240,6 +252,45 @@ def test_a_lag_ends_with_its_connection(side: Side) -> None:
     side.feed.on_down(LOST, side.now)
     side.up()
     assert side.feed.link.lag_s == 0
+
+
+def test_a_lag_ends_with_silence_once_a_ping_that_came_after_it_was_answered(side: Side) -> None:
+    side.up()
+    side.tell(SUBSCRIBED, frame(99, 100, sent_ms=EPOCH_MS))
+    side.after(5).tell(frame(98, 100, sent_ms=EPOCH_MS))
+    lagged = side.now
+    changes = side.changes
+    # A frame that lags as much may still be on its way.
+    side.after(4.9).feed.on_pong(side.now)
+    side.after(3).feed.on_pong(lagged)
+    assert side.feed.link.lag_s == 5
+    side.feed.on_pong(side.now)
+    assert side.feed.link.lag_s == 0
+    assert side.changes == changes + 1
+    # What the exchange itself may have held back, REST has to tell.
+    side.tell()
+    standing = side.standing()
+    assert standing.reason == "not confirmed since the link came up"
+    side.after(1).tell()
+    assert side.standing("btc_mxn", Word(side.now, side.now, quote(97, 98), "rest")).vouched
+    # And the next one is counted as another.
+    side.after(5).tell(frame(98, 100, sent_ms=EPOCH_MS))
+    assert side.counts["lagging"] == 2
+
+
+def test_a_link_in_doubt_still_vouches_and_rest_is_to_look(side: Side) -> None:
+    side.up()
+    side.tell(SUBSCRIBED, frame(99, 100))
+    changes = side.changes
+    for doubtful in (False, True, True, False):
+        side.after(1).feed.on_alive(side.now, doubtful=doubtful)
+        assert side.feed.link.doubtful == doubtful
+        assert side.standing().vouched
+    assert side.changes == changes + 2
+    side.feed.on_alive(side.now, doubtful=True)
+    side.feed.on_down(LOST, side.now)
+    side.up()
+    assert not side.feed.link.doubtful
 
 
 def test_the_link_is_up_from_on_up_to_on_down_and_while_it_is_looked_at(side: Side) -> None:

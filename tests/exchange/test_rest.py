@@ -110,6 +110,16 @@ def test_the_best_bid_and_ask_are_found_whatever_the_order_and_as_numbers() -> N
     assert (quote.bid, quote.ask) == (Decimal(1000), Decimal(1001))
 
 
+def test_the_amounts_at_the_top_come_with_it() -> None:
+    levels = sides([("99", "4"), ("100", "0.8"), ("100.00", "0.2")], [("101", "2")])
+    quote = Exchange(levels).client().order_book("btc_mxn", aggregate=False).quote()
+    assert (quote.bid_amount, quote.ask_amount) == (Decimal(1), Decimal(2))
+    ticker = ok(
+        {"book": "btc_mxn", "bid": "99", "ask": "101", "created_at": "2025-06-05T13:32:36Z"}
+    )
+    assert Exchange(ticker).client().ticker("btc_mxn").quote().bid_amount is None
+
+
 def test_a_tiny_price_is_a_price() -> None:
     exchange = Exchange(sides([("0.00000001", "1")], [("0.00000002", "1")]))
     assert exchange.client().order_book("btc_mxn").quote().ask == Decimal("0.00000002")

@@ -1,5 +1,6 @@
 import json
 import string
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -65,6 +66,48 @@ def test_prices_that_are_one_float_are_told_apart() -> None:
     assert quote.ask == Decimal(low)
     assert quote_of(orders_frame([low], [high])) == Quote("btc_mxn", Decimal(low), Decimal(high))
     assert rejection_of(orders_frame([high], [low])).reason is Rejection.CROSSED
+
+
+def amounts_of(
+    bids: Sequence[tuple[str, object]], asks: Sequence[tuple[str, object]]
+) -> tuple[Any, Any]:
+    sides = {
+        side: [order(price) | {"a": amount} for price, amount in orders]
+        for side, orders in (("bids", bids), ("asks", asks))
+    }
+    quote = quote_of(text({"type": "orders", "book": "btc_mxn", "payload": sides}))
+    return quote.bid_amount, quote.ask_amount
+
+
+def test_the_amounts_of_all_orders_at_the_best_price_are_added_up() -> None:
+    bids = [("99", "1.5"), ("98", "7"), ("99.00", "0.00000001")]
+    assert amounts_of(bids, [("101", "0.8")]) == (Decimal("1.50000001"), Decimal("0.8"))
+
+
+@pytest.mark.parametrize("amount", [None, 1.5, "", "-1", "1e3", "NaN", "٣", ["1"], {}])
+def test_an_amount_that_cannot_be_read_is_not_known_and_costs_nothing_else(amount: object) -> None:
+    assert amounts_of([("99", amount)], [("101", "2")]) == (None, Decimal(2))
+    # Nor is a sum of which a part is not known.
+    assert amounts_of([("99", "1"), ("99", amount)], [("101", "2")]) == (None, Decimal(2))
+    assert amounts_of([("99", "1"), ("98", amount)], [("101", "2")]) == (Decimal(1), Decimal(2))
+
+
+def test_a_side_that_is_full_of_one_price_may_have_more_of_it() -> None:
+    asks = [("101", "2")]
+    assert amounts_of([("99", "1")] * 19, asks) == (Decimal(19), Decimal(2))
+    assert amounts_of([("99", "1")] * 20, asks) == (None, Decimal(2))
+    assert amounts_of([("99", "1")] * 19 + [("98", "1")], asks) == (Decimal(19), Decimal(2))
+
+
+def test_two_prices_that_are_one_float_keep_their_amounts_apart() -> None:
+    low, high = "0.12345678901234567801", "0.12345678901234567802"
+    assert amounts_of([(low, "5"), (high, "7")], [("1", "2")]) == (Decimal(7), Decimal(2))
+
+
+def test_a_quote_is_the_same_whatever_stands_at_its_prices() -> None:
+    one, other = (quote_of(orders_frame(bids, ["101"])) for bids in (["99"], ["99", "99"]))
+    assert one == other
+    assert one.bid_amount != other.bid_amount
 
 
 @pytest.mark.parametrize(

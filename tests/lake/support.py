@@ -9,12 +9,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
-from bitso_spread.lake.layout import TABLE
+from bitso_spread.lake.layout import TABLE, Partition, file_name
 from bitso_spread.lake.state import Batch
+from bitso_spread.lake.writer import encode
 from bitso_spread.model import Sample, State
 
 DAY = 1_789_948_800
@@ -34,6 +36,22 @@ def a_row(tick: int, book: str = "btc_mxn") -> Sample:
     """A row whose prices tell its tick."""
     bid = 1_000_000 + tick % 100_000 + 0.25
     return Sample(tick, book, bid, bid + 10, 1000 / (bid + 10), State.FRESH)
+
+
+def put_batch(
+    lake: Path, book: str, start: datetime, form: str = "csv", columns: str = "five"
+) -> None:
+    """Put a batch of a row a minute, ten of them, into a lake."""
+    tick = int(start.timestamp())
+    rows = [
+        Sample(tick + 60 * i, book, 100.0 + i, 200.0, 50.0 - i / 2, State.FRESH, age_ms=i)
+        if i % 4
+        else Sample.blank(tick + 60 * i, book, State.UNKNOWN)
+        for i in range(10)
+    ]
+    folder = lake / TABLE / Partition.of(book, tick).path
+    folder.mkdir(parents=True)
+    (folder / file_name("production", book, tick, form)).write_bytes(encode(rows, form, columns))
 
 
 def rows_of(batch: Batch, count: int = 5) -> list[tuple[Batch, Sample]]:

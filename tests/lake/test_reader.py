@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from bitso_spread.errors import LakeError, UsageError
-from bitso_spread.lake import files, layout
+from bitso_spread.lake import layout
+from bitso_spread.lake.columns import SCHEMA
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.reader import Lake
 
@@ -107,7 +108,7 @@ def test_rows_come_by_time_and_then_by_book(root: Path) -> None:
 def test_conditions_choose_rows(root: Path, question: dict[str, object], rows: int) -> None:
     frame = Lake(root).read(**question)  # type: ignore[arg-type]  # as a table of cases
     assert frame.height == rows
-    assert frame.schema == files.SCHEMA
+    assert frame.schema == SCHEMA
 
 
 def test_only_what_a_question_names_is_listed(root: Path, listed: list[str]) -> None:
@@ -231,12 +232,12 @@ def test_a_limit_counts_rows_over_all_frames(root: Path) -> None:
 
 def test_a_limit_of_nothing_opens_nothing(root: Path) -> None:
     put(root, 20240725, "btc_mxn", 0, BROKEN)
-    assert Lake(root).read(limit=0).schema == files.SCHEMA
+    assert Lake(root).read(limit=0).schema == SCHEMA
 
 
 def test_a_stream_without_rows_still_tells_its_columns(root: Path) -> None:
     frames = list(Lake(root).stream(date="20200101"))
-    assert [frame.schema for frame in frames] == [files.SCHEMA]
+    assert [frame.schema for frame in frames] == [SCHEMA]
     assert frames[0].height == 0
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from bitso_spread.errors import LakeError
-from bitso_spread.lake import files
+from bitso_spread.lake.columns import SCHEMA
 from bitso_spread.lake.files import DataFile, read_files
 from bitso_spread.lake.layout import Partition
 
@@ -21,7 +21,7 @@ BLANK = "2024-07-26T03:15:41+00:00,btc_mxn,,,\n"
 MOMENT = datetime(2024, 7, 26, 3, 15, 40, tzinfo=UTC)
 FRAME = pl.DataFrame(
     {"orderbook_timestamp": [MOMENT], "book": "btc_mxn", "bid": 1.5, "ask": 2.5, "spread": 40.0},
-    schema=files.SCHEMA,
+    schema=SCHEMA,
 )
 
 
@@ -62,7 +62,7 @@ def test_columns_are_found_by_their_names(folder: Path) -> None:
 def test_a_header_alone_has_no_rows(folder: Path) -> None:
     rows = read([text(folder, HEADER)])
     assert rows.height == 0
-    assert rows.schema == files.SCHEMA
+    assert rows.schema == SCHEMA
 
 
 def test_quoted_fields_and_windows_line_ends_are_read(folder: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_quote_left_open_does_not_swallow_the_next_file(folder: Path) -> None:
 def test_prices_that_are_all_empty_stay_numbers(folder: Path, first: bool) -> None:
     paths = [text(folder, HEADER + BLANK, "a.csv"), text(folder, HEADER + ROW, "b.csv")]
     rows = read(paths if first else paths[::-1])
-    assert rows.schema == files.SCHEMA
+    assert rows.schema == SCHEMA
     assert sorted(rows["bid"].to_list(), key=str) == [1.5, None]
 
 
@@ -175,7 +175,7 @@ def test_parquet_of_other_writers_takes_our_types(folder: Path, kind: str) -> No
 def test_parquet_whose_prices_are_all_null_is_read_with_the_rest(folder: Path) -> None:
     nothing = parquet(folder, FRAME.with_columns(bid=None, ask=None, spread=None), "a.parquet")
     rows = read([nothing, parquet(folder, FRAME, "b.parquet")])
-    assert rows.schema == files.SCHEMA
+    assert rows.schema == SCHEMA
     assert rows["bid"].to_list() == [None, 1.5]
 
 
@@ -191,7 +191,7 @@ def test_broken_parquet_is_named(folder: Path, damage: str) -> None:
         "no book": FRAME.drop("book"),
         "dates": FRAME.with_columns(time.dt.date()),
         "null time": FRAME.with_columns(
-            pl.lit(None, files.SCHEMA["orderbook_timestamp"]).alias("orderbook_timestamp")
+            pl.lit(None, SCHEMA["orderbook_timestamp"]).alias("orderbook_timestamp")
         ),
     }
     path = parquet(folder, damaged.get(damage, FRAME), "broken.parquet")

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from bitso_spread.errors import UsageError
-from bitso_spread.lake.files import SCHEMA
+from bitso_spread.lake.columns import SCHEMA
 from bitso_spread.lake.filters import (
     Filters,
     Range,

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bitso_spread.lake.files import SCHEMA, DataFile, read_files
+from bitso_spread.lake.columns import SCHEMA
+from bitso_spread.lake.files import DataFile, read_files
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.merge import in_order
 

@@ -125,7 +125,8 @@ def test_rows_that_the_disk_refuses_stay_in_memory_and_are_written_later(
     recording.refuse_rows()
     recording.put(a_batch(), 3)
     recording.put(a_batch("usd_mxn"), 4, ends=False)
-    eventually(lambda: recording.recorder.waiting == 7)
+    assert recording.recorder.waiting == 7
+    eventually(lambda: len(caplog.messages) == 1)
     assert recording.state.batches() == []
     assert caplog.messages[0].startswith("the journal cannot be written, rows stay in memory: no")
     recording.take_rows()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bitso_spread.errors import LakeError, LakeIdentityError
+from bitso_spread.lake.database import NewerJournalError
 from bitso_spread.lake.state import Batch, Identity, LakeState, Outage, WrittenFile
 from bitso_spread.model import Sample, State
 from tests.lake.support import NOON, a_batch, a_row, python, rows_of
@@ -316,11 +317,12 @@ def test_of_two_who_are_about_to_record_the_first_row_one_wins(
 
 def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
     LakeState(path).close()
-    in_sql(path, "PRAGMA user_version = 2")
-    with pytest.raises(LakeError) as refused:
+    in_sql(path, "PRAGMA user_version = 99")
+    with pytest.raises(NewerJournalError) as refused:
         LakeState(path)
+    assert refused.value.version == 99
     assert str(refused.value) == (
-        f"{path} was made by a newer bitso-spread (journal version 2, this one reads 1): "
+        f"{path} was made by a newer bitso-spread (journal version 99, this one reads 2): "
         "upgrade, or move it aside"
     )
 

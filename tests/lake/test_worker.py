@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bitso_spread import complaint
 from bitso_spread.lake import worker
 from bitso_spread.lake.worker import Worker
 from tests.lake.support import eventually
@@ -173,3 +174,44 @@ def test_what_is_partly_done_is_not_done_twice(monkeypatch: pytest.MonkeyPatch) 
     some.start()
     assert some.finish(5) == []
     assert done == [1, 3, 2]
+
+
+def test_a_disk_that_does_not_answer_is_said_and_so_is_its_return(
+    disk: Disk,
+    started: Worker[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(worker, "SLOW_S", 0.05)
+    disk.hold.clear()
+    started.put(1)
+    assert disk.busy.wait(5)
+    started.look()
+    assert caplog.messages == []
+    time.sleep(0.06)
+    for _ in range(3):
+        started.look()
+    assert caplog.messages == [f"{FAILING}: the disk has not done it in 0 s"]
+    disk.hold.set()
+    eventually(lambda: len(caplog.messages) == 2)
+    assert caplog.messages[1] == "the disk takes data again: what was waiting is written"
+    assert started.finish(5) == []
+
+
+def test_the_end_waits_for_a_disk_that_hangs_and_says_so_once_a_minute(
+    disk: Disk,
+    started: Worker[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(worker, "SLOW_S", 0.05)
+    monkeypatch.setattr(worker, "_LOOK_S", 0.01)
+    monkeypatch.setattr(complaint, "SAY_AGAIN_S", 0.2)
+    disk.hold.clear()
+    started.put(1)
+    threading.Timer(0.6, disk.hold.set).start()
+    # The time to give up is for a disk that refuses: this one may yet take the rows.
+    assert started.finish(0.01) == []
+    assert disk.taken == [1]
+    said = [text for text in caplog.messages if "has not done it" in text]
+    assert 2 <= len(said) <= 3

@@ -146,8 +146,8 @@ def test_another_version_that_writes_other_bytes_doubles_nothing(
 ) -> None:
     encode = writer.encode
 
-    def encode_otherwise(rows: list[Sample], file_format: str) -> bytes:
-        return encode(rows, file_format).replace(b"+00:00", b"Z")
+    def encode_otherwise(rows: list[Sample], file_format: str, columns: str) -> bytes:
+        return encode(rows, file_format, columns).replace(b"+00:00", b"Z")
 
     for number in count(1):
         lake = tmp_path / str(number)

@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from bitso_spread.errors import BitsoSpreadError
-from bitso_spread.sim.faults import CLOUDFLARE_PAGE
+from bitso_spread.sim.faults import CLOUDFLARE_PAGE, Controls
 from bitso_spread.sim.server import SimulatedExchange
 
 Listen = Callable[[SimulatedExchange], Any]
@@ -236,3 +236,19 @@ def test_rest_can_be_throttled_for_the_length_of_a_lock_out(http: httpx.Client) 
 def test_an_exchange_that_does_not_run_can_do_nothing() -> None:
     with pytest.raises(BitsoSpreadError, match="start it first"):
         SimulatedExchange().faults.drop_connections()
+
+
+def test_what_is_sent_to_a_client_that_has_left_is_dropped_without_a_word(
+    still: SimulatedExchange, listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    listen(still).subscribe("btc_mxn")
+
+    def leave(controls: Controls) -> None:
+        controls.drop()
+        # As many frames as there may be before the loop takes note of it.
+        for _ in range(20):
+            controls.send_raw("late")
+
+    still.faults._submit(leave)
+    # asyncio would say "socket.send() raised exception" of each one.
+    assert caplog.text == ""

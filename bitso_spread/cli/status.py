@@ -1,0 +1,150 @@
+"""``bitso-spread status``: whether the collectors of a lake are well."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bitso_spread.cli.app import RECORD, app
+from bitso_spread.cli.logs import say
+from bitso_spread.cli.options import HeldLakeOption, TableOption
+from bitso_spread.cli.stdout import is_terminal, stdout
+from bitso_spread.lake import layout
+
+if TYPE_CHECKING:
+    from bitso_spread.health import Collector, Health
+    from bitso_spread.lake.heartbeat import BookBeat, Heartbeat
+
+
+class Format(StrEnum):
+    """The forms that it can leave in."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command("status", rich_help_panel=RECORD)
+def status(
+    lake: HeldLakeOption = Path(),
+    table: TableOption = layout.TABLE,
+    file_format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            envvar="BITSO_SPREAD_STATUS_FORMAT",
+            show_default="table on a terminal, json in a pipe",
+            help="How to show it.",
+        ),
+    ] = None,
+) -> None:
+    """Show how each collector of a lake is, and give 0 if all is well, else 1.
+
+    All is well if somebody records, and no collector's last tick is more
+    than 10 seconds later than it should be. Made for the health checks of
+    Docker and systemd: it reads one small file a collector, asks nobody,
+    and minds no process numbers. A collector that ended in order is not
+    shown; one that was killed is, until another one takes its books over.
+
+    Example: bitso-spread status --lake data
+    """
+    from bitso_spread.health import examine
+
+    health = examine(lake, table)
+    terminal = is_terminal(sys.stdout)
+    if (file_format or (Format.TABLE if terminal else Format.JSON)) is Format.JSON:
+        import json
+
+        text = json.dumps(as_json(health)) + "\n"
+    else:
+        text = "\n".join(line for one in health.collectors for line in _lines(one, health.at))
+    if text:
+        with stdout() as out:
+            out.write(text.encode())
+    for complaint in health.complaints:
+        say(complaint)
+    if not health.is_well:
+        raise typer.Exit(1)
+
+
+def as_json(health: Health) -> dict[str, Any]:
+    """Give all of it for a program; times are ISO 8601 in UTC, and ages seconds."""
+    return {
+        "healthy": health.is_well,
+        "complaints": health.complaints,
+        "lake": str(health.lake),
+        "table": health.table,
+        "at": _time(health.at),
+        "collectors": [_collector(one, health.at) for one in health.collectors],
+    }
+
+
+def _collector(one: Collector, now: float) -> dict[str, Any]:
+    beat = one.beat
+    verdict = {"verdict": one.verdict.value, "reason": one.reason, "file": str(one.path)}
+    if beat is None:
+        return verdict
+    return verdict | {
+        "host": beat.host,
+        "pid": beat.pid,
+        "since": _time(beat.since),
+        "seen": _time(beat.at),
+        "version": beat.version,
+        "environment": beat.environment,
+        "interval": beat.interval,
+        "ticks": beat.ticks,
+        "last_tick": None if beat.last_tick is None else _time(beat.last_tick),
+        "last_tick_age": None if beat.last_tick is None else round(now - beat.last_tick, 3),
+        "reconnects": beat.reconnects,
+        "rejected": dict(beat.rejected),
+        "unwritten": {"memory": beat.rows_in_memory, "journal": beat.rows_in_journal},
+        "books": [_book(book) for book in beat.books],
+        "no_tick_yet": _without_tick(beat),
+    }
+
+
+def _book(book: BookBeat) -> dict[str, Any]:
+    return {
+        "book": book.book,
+        "last_tick": _time(book.last_tick),
+        "state": book.state,
+        "age": book.age_s,
+    }
+
+
+def _without_tick(beat: Heartbeat) -> list[str]:
+    ticked = {book.book for book in beat.books}
+    return [name for name in beat.names if name not in ticked]
+
+
+def _lines(one: Collector, now: float) -> list[str]:
+    beat = one.beat
+    if beat is None:
+        return [f"{one.verdict.value}: {one.path}", ""]
+    simulated = "SIMULATED" if beat.environment == layout.SIMULATED else beat.environment
+    rejected, journal = sum(beat.rejected.values()), beat.rows_in_journal
+    lines = [
+        f"{one.verdict.value}: process {beat.pid} on {beat.host}, {simulated}",
+        f"  since {_time(beat.since)}, bitso-spread {beat.version}",
+        f"  {beat.ticks} ticks, {beat.reconnects} reconnects, {rejected} rejected frames",
+        f"  rows in no file yet: {beat.rows_in_memory} in memory, {journal} in the journal",
+    ]
+    if beat.books:
+        width = max(4, *(len(book.book) for book in beat.books))
+        lines.append(f"  {'book':<{width}}  last tick             ago s  state    age s")
+        for book in beat.books:
+            age = "" if book.age_s is None else f"{book.age_s:.1f}"
+            ago = f"{now - book.last_tick:.1f}"
+            row = f"{_time(book.last_tick)}  {ago:>6}  {book.state:<7}  {age:>5}"
+            lines.append(f"  {book.book:<{width}}  {row}")
+    if waiting := _without_tick(beat):
+        lines.append(f"  no tick yet: {', '.join(waiting)}")
+    return [*lines, ""]
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,336 @@
+"""Rows summed up: by spans of time, and over all. They stream: a year takes no year's memory.
+
+Portions of the rows are summed up one by one, and the sums together. Where the rows come from is
+the business of `reader` and `scan`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import polars as pl
+
+from bitso_spread.errors import UsageError
+from bitso_spread.lake.columns import INSTANT, TIME
+from bitso_spread.lake.filters import check_zone
+from bitso_spread.model import State
+
+THRESHOLDS = (0.1, 0.5, 1.0)
+"""Spreads, in percent, above which the share of time is told."""
+QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
+
+_SPREAD = pl.col("spread")
+_KNOWN = _SPREAD.is_not_null()
+_EVERY = re.compile(r"[1-9]\d{0,5}[smhd]", re.ASCII)
+# Sums of portions are summed up when there are so many.
+_MOST_PARTS = 64
+# So many spreads are kept for the quantiles: 32 MB. Of more, those that matter are read again.
+_MOST_KEPT = 4_000_000
+# A float's sign, exponent and upper 12 bits of fraction: values within 1/4096 of each other.
+_BIN_BITS = 40
+_BIN = "bin"
+_SIGN = 1 << 63
+
+
+def check_every(length: str) -> None:
+    """Check the length of a span of time.
+
+    Raises:
+        UsageError: it is not like ``1m``, ``10m``, ``1h`` or ``1d``.
+    """
+    if not _EVERY.fullmatch(length):
+        raise UsageError(f"--every {length!r}: write it as 30s, 1m, 10m, 1h or 1d")
+
+
+def every(rows: pl.LazyFrame, length: str, tz: str = "UTC") -> pl.DataFrame:
+    """Sum up each book by spans of time; a row for each in which there are rows.
+
+    The columns: ``orderbook_timestamp`` (the start of the span, UTC), ``book``, ``count`` (rows),
+    ``known`` (of these), ``mean``, ``min``, ``max``, ``first`` and ``last`` of the known spreads,
+    in percent, and ``mid``, halfway between the last known bid and ask. Ordered by time and book.
+
+    Args:
+        rows: with the five columns, in any order.
+        length: ``1m``, ``10m``, ``1h``, ``1d`` and the like.
+        tz: the zone whose clocks cut the spans: ``1d`` runs from midnight to midnight there.
+
+    Raises:
+        UsageError: the length or the zone is none.
+    """
+    check_every(length)
+    check_zone(tz)
+    start = pl.col(TIME).dt.convert_time_zone(tz).dt.truncate(length)
+    mid = (pl.col("bid") + pl.col("ask")) / 2
+    sums = [
+        pl.len().cast(pl.Int64).alias("count"),
+        *_sums(),
+        _SPREAD.filter(_KNOWN).first().alias("first"),
+        pl.col(TIME).filter(_KNOWN).first().alias("first_at"),
+        _SPREAD.filter(_KNOWN).last().alias("last"),
+        mid.filter(_KNOWN).last().alias("mid"),
+        pl.col(TIME).filter(_KNOWN).last().alias("last_at"),
+    ]
+    again = [
+        pl.col("count").sum(),
+        *_sums_again(),
+        pl.col("first").sort_by("first_at", nulls_last=True).first(),
+        pl.col("first_at").min(),
+        *(pl.col(name).sort_by("last_at", nulls_last=False).last() for name in ("last", "mid")),
+        pl.col("last_at").max(),
+    ]
+    parts = (
+        part.with_columns(start.dt.convert_time_zone("UTC").alias("start"))
+        .sort(TIME)
+        .group_by("start", "book")
+        .agg(sums)
+        for part in _parts(rows, [TIME, "book", "bid", "ask", "spread"])
+    )
+    summed = _summed(parts, ["start", "book"], again)
+    return summed.sort("start", "book").select(
+        pl.col("start").cast(INSTANT).alias(TIME),
+        "book",
+        "count",
+        "known",
+        _mean(),
+        *("min", "max", "first", "last", "mid"),
+    )
+
+
+def stats(
+    rows: pl.LazyFrame,
+    thresholds: Sequence[float] = THRESHOLDS,
+    *,
+    missed: Callable[[], pl.DataFrame] | None = None,
+) -> pl.DataFrame:
+    """Sum up each book over all rows; a row for each book, in order.
+
+    The columns: ``book``, ``rows``, ``known``, ``unknown`` and ``missed`` (of the rows without
+    prices; missed are those that the recorder was stopped for), ``mean``, ``median``, ``p95``,
+    ``p99``, ``min`` and ``max`` of the known spreads, in percent, and for each threshold
+    ``above_0.5`` and the like: in what share of the known seconds, in percent, the spread was
+    above it. Quantiles are exact, and interpolated between two spreads.
+
+    Args:
+        rows: with the five columns, in any order, and perhaps ``state``. They may be read twice.
+        thresholds: in percent.
+        missed: gives the spans that were missed, ``book``, ``first`` and ``last``, where there are
+            rows without prices and without a ``state``.
+    """
+    names = ["book", TIME, "spread"]
+    if "state" in rows.collect_schema().names():
+        names.append("state")
+        missed = None
+    spans = _Once(missed)
+    above = [_SPREAD.gt(limit).sum().cast(pl.Int64).alias(_above(limit)) for limit in thresholds]
+    sums = [
+        pl.len().cast(pl.Int64).alias("rows"),
+        pl.col("missed").sum().cast(pl.Int64),
+        *above,
+        *_sums(),
+    ]
+    again = [pl.col("rows", "missed", *map(_above, thresholds)).sum(), *_sums_again()]
+    kept = _Kept()
+
+    def parts() -> Iterator[pl.DataFrame]:
+        for part in _parts(rows, names):
+            kept.add(part)
+            yield _with_missed(part, spans).group_by("book").agg(sums)
+
+    summed = _summed(parts(), ["book"], again).sort("book")
+    quantiles = kept.quantiles(rows, dict(summed.select("book", "known").iter_rows()))
+    share = [_per_known(pl.col(_above(limit)) * 100) for limit in thresholds]
+    return summed.join(quantiles, on="book", how="left").select(
+        "book",
+        "rows",
+        "known",
+        (pl.col("rows") - pl.col("known") - pl.col("missed")).alias("unknown"),
+        "missed",
+        _mean(),
+        *QUANTILES,
+        *("min", "max"),
+        *share,
+    )
+
+
+def _above(limit: float) -> str:
+    return f"above_{limit:g}"
+
+
+def _sums() -> list[pl.Expr]:
+    return [
+        _SPREAD.count().cast(pl.Int64).alias("known"),
+        _SPREAD.sum().alias("sum"),
+        _SPREAD.min().alias("min"),
+        _SPREAD.max().alias("max"),
+    ]
+
+
+def _sums_again() -> list[pl.Expr]:
+    return [pl.col("known", "sum").sum(), pl.col("min").min(), pl.col("max").max()]
+
+
+def _mean() -> pl.Expr:
+    return _per_known(pl.col("sum")).alias("mean")
+
+
+def _per_known(total: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("known") > 0).then(total / pl.col("known"))
+
+
+def _parts(rows: pl.LazyFrame, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+    wanted = rows.select(names)
+    # Where there are no rows, there are still columns.
+    yield pl.DataFrame(schema=wanted.collect_schema())
+    # Whole portions of the scan: their order does not matter here.
+    yield from wanted.collect_batches(maintain_order=False, lazy=True)
+
+
+def _summed(
+    parts: Iterator[pl.DataFrame], keys: Sequence[str], again: Sequence[pl.Expr]
+) -> pl.DataFrame:
+    held: list[pl.DataFrame] = []
+    for part in parts:
+        held.append(part)
+        if len(held) == _MOST_PARTS:
+            held = [pl.concat(held).group_by(keys).agg(again)]
+    return pl.concat(held).group_by(keys).agg(again)
+
+
+class _Once:
+    """Spans that are only looked up if a row asks for them, and then once."""
+
+    def __init__(self, look_up: Callable[[], pl.DataFrame] | None) -> None:
+        self._look_up = look_up
+        self._spans: pl.DataFrame | None = None
+
+    @property
+    def spans(self) -> pl.DataFrame | None:
+        if self._spans is None and self._look_up is not None:
+            self._spans = self._look_up().sort("first")
+        return self._spans
+
+
+def _with_missed(part: pl.DataFrame, spans: _Once) -> pl.DataFrame:
+    blank = _SPREAD.is_null()
+    if "state" in part.columns:
+        missed = blank & (pl.col("state") == State.MISSED).fill_null(value=False)
+        return part.with_columns(missed.alias("missed"))
+    if part["spread"].null_count() == 0 or spans.spans is None:
+        return part.with_columns(pl.lit(value=False).alias("missed"))
+    tick = pl.col(TIME).dt.epoch("s")
+    rows = part.with_columns(tick.alias("tick")).sort("tick")
+    found = rows.join_asof(
+        spans.spans, left_on="tick", right_on="first", by="book", check_sortedness=False
+    )
+    inside = (pl.col("tick") <= pl.col("last")).fill_null(value=False)
+    return found.with_columns((blank & inside).alias("missed"))
+
+
+class _Kept:
+    """Known spreads for the quantiles: all of them, or, of too many, how many are in each bin."""
+
+    def __init__(self) -> None:
+        self._spreads: list[pl.DataFrame] | None = []
+        self._count = 0
+        self._bins: list[pl.DataFrame] = []
+
+    def add(self, part: pl.DataFrame) -> None:
+        known = part.filter(_KNOWN).select("book", "spread")
+        self._count += known.height
+        if self._spreads is not None:
+            self._spreads.append(known)
+            if self._count <= _MOST_KEPT:
+                return
+            known, self._spreads = pl.concat(self._spreads), None
+        self._bins.append(known.group_by("book", _bin()).len())
+        if len(self._bins) == _MOST_PARTS:
+            self._bins = [self._binned()]
+
+    def quantiles(self, rows: pl.LazyFrame, known: Mapping[str, int]) -> pl.DataFrame:
+        """Give the quantiles of each book, of which so many spreads are known."""
+        if self._spreads is None:
+            spreads = self._of_ranks(rows, known)
+        else:
+            kept = pl.concat([*self._spreads, _NO_SPREADS]).sort("book", "spread")
+            spreads = kept.with_columns(pl.int_range(pl.len()).over("book").alias("rank"))
+        wanted = pl.DataFrame(
+            [
+                (book, name, rank, (count - 1) * share % 1)
+                for book, count in known.items()
+                for name, share in QUANTILES.items()
+                for rank in _ranks(count, share)[:1]
+            ],
+            schema={"book": pl.String, "name": pl.String, "rank": pl.Int64, "on": pl.Float64},
+            orient="row",
+        )
+        low = wanted.join(spreads, on=["book", "rank"], how="left")
+        both = low.with_columns(pl.col("rank") + 1).join(
+            spreads, on=["book", "rank"], how="left", suffix="_above"
+        )
+        value = pl.col("spread") + (
+            (pl.col("spread_above") - pl.col("spread")) * pl.col("on")
+        ).fill_null(0)
+        empty = pl.DataFrame(schema={"book": pl.String, **dict.fromkeys(QUANTILES, pl.Float64)})
+        found = both.select("book", "name", value.alias("value")).pivot(
+            "name", index="book", values="value"
+        )
+        return pl.concat([empty, found], how="diagonal")
+
+    def _of_ranks(self, rows: pl.LazyFrame, known: Mapping[str, int]) -> pl.DataFrame:
+        """Read again, and give the spreads of the bins that the quantiles lie in, ranked."""
+        ranks = pl.DataFrame(
+            sorted(
+                {
+                    (book, rank)
+                    for book, count in known.items()
+                    for share in QUANTILES.values()
+                    for rank in _ranks(count, share)
+                }
+            ),
+            schema={"book": pl.String, "rank": pl.Int64},
+            orient="row",
+        )
+        bins = self._binned().sort("book", _BIN)
+        bins = bins.with_columns(
+            (pl.col("len").cum_sum().over("book") - pl.col("len")).alias("rank")
+        )
+        # The bin of a rank is the last that begins at or below it.
+        needed = ranks.sort("rank").join_asof(
+            bins.sort("rank").rename({"rank": "from"}),
+            left_on="rank",
+            right_on="from",
+            by="book",
+            check_sortedness=False,
+        )
+        needed = needed.select("book", _BIN, "from").unique()
+        parts = [
+            part.filter(_KNOWN).with_columns(_bin()).join(needed, on=["book", _BIN])
+            for part in _parts(rows, ["book", "spread"])
+        ]
+        within = pl.int_range(pl.len()).over("book", _BIN)
+        return (
+            pl.concat(parts)
+            .sort("book", "spread")
+            .select("book", "spread", (pl.col("from") + within).alias("rank"))
+        )
+
+    def _binned(self) -> pl.DataFrame:
+        return pl.concat(self._bins).group_by("book", _BIN).agg(pl.col("len").sum())
+
+
+_NO_SPREADS = pl.DataFrame(schema={"book": pl.String, "spread": pl.Float64})
+
+
+def _ranks(count: int, share: float) -> list[int]:
+    """Give the places, from 0, of the two spreads between which a quantile lies."""
+    place = (count - 1) * share
+    return sorted({math.floor(place), math.ceil(place)}) if count else []
+
+
+def _bin() -> pl.Expr:
+    """Give a number that rises with the spread, the same for spreads that are close."""
+    bits = _SPREAD.reinterpret(dtype=pl.UInt64)
+    ordered = pl.when(bits >= _SIGN).then(~bits).otherwise(bits | _SIGN)
+    return (ordered // (1 << _BIN_BITS)).alias(_BIN)

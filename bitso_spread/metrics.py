@@ -1,0 +1,273 @@
+"""What a collector has done, for Prometheus: read from its own counters when it is asked.
+
+Nothing is counted twice, and every series is there from the start, so that an alert on one
+that should be zero has something to look at.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import accumulate
+from socketserver import TCPServer
+from typing import TYPE_CHECKING, Any
+
+from bitso_spread import __version__
+from bitso_spread.errors import BitsoSpreadError, MissingExtraError
+from bitso_spread.exchange.feed import Cause
+from bitso_spread.exchange.wire import Rejection
+from bitso_spread.lake.heartbeat import Phase
+from bitso_spread.lateness import BOUNDS_S
+from bitso_spread.lifetime import Running
+from bitso_spread.model import State
+
+try:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.exposition import choose_encoder
+    from prometheus_client.metrics_core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        HistogramMetricFamily,
+        InfoMetricFamily,
+        Metric,
+    )
+    from prometheus_client.registry import Collector as Source
+except ImportError as error:
+    raise MissingExtraError("--metrics-port", "metrics") from error
+
+if TYPE_CHECKING:
+    from bitso_spread.collector import Collector
+
+log = logging.getLogger("bitso_spread.metrics")
+
+# Writing out the series of 54 books takes some milliseconds, in which no other thread runs. A tick
+# that is so near comes first.
+_TICK_NEAR_S = 0.1
+_TICK_TAKES_S = 0.02
+# A scraper that is gone, or says nothing, is not waited for longer.
+_SCRAPER_S = 10.0
+
+_COUNTS = {
+    "frames": ("frames", "Frames of order books that were taken"),
+    "keepalives": ("keepalives", "Keep-alives of the feed"),
+    "lagging": ("lags", "Times that the feed began to lag by over 2 s"),
+    "mute": ("mutes", "Times that REST found a change of which the feed had said nothing"),
+    "rest_requests": ("rest_requests", "Requests for books that were made by REST"),
+    "rest_failures": ("rest_failures", "Requests by REST without a usable reply"),
+    "rest_throttles": ("rest_throttles", "Times that the exchange said it was asked too much"),
+}
+
+
+class Series(Source):
+    """The series of one collector."""
+
+    def __init__(
+        self,
+        collector: Collector,
+        *,
+        wall: Callable[[], float] = time.time,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._collector = collector
+        self._wall = wall
+        self._wait = wait
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance: nobody else's series are in this registry."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the collector's counters, away from its ticks."""
+        left = -self._wall() % 1.0
+        if left < _TICK_NEAR_S:
+            self._wait(left + _TICK_TAKES_S)
+        counts = self._counts()
+        yield from self._of_ticks()
+        yield from self._of_books()
+        yield from self._of_the_exchange(counts)
+        yield from self._of_the_lake()
+
+    def _counts(self) -> Counter[str]:
+        client = self._collector.client
+        # A copy is made in one go, and the original is written by other threads.
+        return Counter() if client is None else Counter(dict(client.counts))
+
+    def _of_ticks(self) -> Iterator[Metric]:
+        collector, summary = self._collector, self._collector.summary
+        about = {"version": __version__, "environment": collector.environment.name}
+        yield InfoMetricFamily("bitso_spread_collector", "What collects", about)
+        started = "When the collector was started, in seconds since the epoch"
+        yield GaugeMetricFamily("bitso_spread_start_time_seconds", started, collector.since)
+        phases = GaugeMetricFamily(
+            "bitso_spread_phase", "1 for what the collector is about, else 0", labels=["phase"]
+        )
+        for phase in Phase:
+            phases.add_metric([phase.value], phase is collector.phase)
+        yield phases
+        yield CounterMetricFamily("bitso_spread_ticks", "Ticks that were recorded", summary.ticks)
+        last = "Time of the last tick, in seconds since the epoch; 0 before the first"
+        yield GaugeMetricFamily("bitso_spread_last_tick_timestamp_seconds", last, summary.last_tick)
+        late = summary.lateness
+        totals = list(accumulate(late.counts))
+        bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
+        yield HistogramMetricFamily(
+            "bitso_spread_tick_lateness_seconds",
+            "How long after its time a tick was taken",
+            buckets=list(zip(bounds, totals, strict=True)),
+            sum_value=late.sum_s,
+        )
+
+    def _of_books(self) -> Iterator[Metric]:
+        collector = self._collector
+        rows = CounterMetricFamily(
+            "bitso_spread_rows", "Rows of each book, by what was known", labels=["book", "state"]
+        )
+        ages = GaugeMetricFamily(
+            "bitso_spread_book_age_seconds",
+            "Since the last word of the exchange on a book; NaN before the first",
+            labels=["book"],
+        )
+        states = dict(collector.summary.states)
+        for book in sorted({*collector.books, *states}):
+            counted = states.get(book, Counter())
+            for state in State:
+                rows.add_metric([book, state.value], counted[state])
+            if book in collector.books:
+                ages.add_metric([book], self._age_s(book))
+        yield rows
+        yield ages
+
+    def _age_s(self, book: str) -> float:
+        client = self._collector.client
+        if client is None or book not in client.books:
+            return float("nan")
+        age_s = client.standing(book).age_s
+        return float("nan") if age_s is None else max(0.0, age_s)
+
+    def _of_the_exchange(self, counts: Counter[str]) -> Iterator[Metric]:
+        client = self._collector.client
+        link = None if client is None else client.link
+        up = link is not None and link.since is not None
+        yield GaugeMetricFamily("bitso_spread_feed_up", "1 while the feed is connected", up)
+        lag = "How far the feed's last frame was behind the fastest of ten minutes"
+        yield GaugeMetricFamily("bitso_spread_feed_lag_seconds", lag, link.lag_s if link else 0.0)
+        for count, (name, text) in _COUNTS.items():
+            yield CounterMetricFamily(f"bitso_spread_{name}", text, counts[count])
+        connected = "Connections to the feed that came up"
+        yield CounterMetricFamily("bitso_spread_connections", connected, counts["connections"])
+        again = CounterMetricFamily(
+            "bitso_spread_reconnects",
+            "Times that the feed had to connect again, by why it was not connected",
+            labels=["reason"],
+        )
+        for cause in Cause:
+            if cause is not Cause.STOPPED:
+                again.add_metric([cause.value], counts[f"down_{cause.value}"])
+        yield again
+        rejected = CounterMetricFamily(
+            "bitso_spread_rejections",
+            "Messages that could not be taken, by reason",
+            labels=["source", "reason"],
+        )
+        for source, prefix in (("feed", "rejected"), ("rest", "rest_rejected")):
+            for reason in Rejection:
+                rejected.add_metric([source, reason.value], counts[f"{prefix}_{reason.value}"])
+        yield rejected
+
+    def _of_the_lake(self) -> Iterator[Metric]:
+        collector = self._collector
+        waiting = GaugeMetricFamily(
+            "bitso_spread_rows_waiting",
+            "Rows that are in no file yet: in memory alone, or durable in the journal",
+            labels=["place"],
+        )
+        waiting.add_metric(["memory"], collector.rows_in_memory)
+        waiting.add_metric(["journal"], collector.rows_in_journal)
+        yield waiting
+        files = sum(dict(collector.summary.files).values())
+        yield CounterMetricFamily("bitso_spread_files_written", "Files in the table", files)
+
+
+class MetricsServer(Running):
+    """Answers GET on any path of one port with the series of a collector.
+
+    Raises:
+        BitsoSpreadError: the port, or the address, cannot be had.
+    """
+
+    def __init__(self, collector: Collector, host: str, port: int) -> None:
+        registry = CollectorRegistry()
+        registry.register(Series(collector))
+        try:
+            family, _, _, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            self._server = _Server(family, address, registry)
+        except (OSError, OverflowError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise BitsoSpreadError(
+                f"metrics cannot be served on {host}:{port}: {reason}; choose another "
+                "--metrics-port or --metrics-host"
+            ) from error
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="metrics", daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that answers."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each request, none of which is waited for at the end."""
+
+    daemon_threads = True
+
+    def __init__(self, family: int, address: Any, registry: CollectorRegistry) -> None:
+        self.address_family = family
+        self.registry = registry
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Take the port, without asking a name server what this host is called."""
+        TCPServer.server_bind(self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  (the base's form)
+        """Keep a scraper that hangs up from filling the log with tracebacks."""
+        log.debug("a request for metrics was not answered: %s", sys.exc_info()[1])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = _SCRAPER_S
+    server: _Server
+    server_version = "bitso-spread"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+        text = encode(self.server.registry)
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base's form)
+        """Say nothing of each request."""

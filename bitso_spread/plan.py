@@ -1,0 +1,71 @@
+"""What is to be recorded, and what has been: the two ends of a collection. Values only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bitso_spread.errors import UsageError
+from bitso_spread.lake.columns import FIVE, SCHEMAS
+from bitso_spread.lake.layout import SUFFIXES, TABLE
+from bitso_spread.lake.recorder import LeftBehind
+from bitso_spread.lateness import Lateness
+from bitso_spread.model import State
+from bitso_spread.sampling import check_interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be recorded, and how.
+
+    Raises:
+        UsageError: a value is out of range; the message names it.
+    """
+
+    books: Sequence[str]
+    """Names as a user writes them, or ``all``."""
+    lake: Path | str
+    table: str = TABLE
+    format: str = "csv"
+    columns: str = FIVE
+    """``five`` or ``full``: see `bitso_spread.lake.columns`."""
+    interval: int = 1
+    """Seconds between ticks."""
+    batch_size: int = 600
+    """Ticks in a batch."""
+    ticks: int | None = None
+    """End after so many; None: never."""
+    align: bool = False
+    refresh_after_s: float = 60.0
+    max_wait_s: float = 60.0
+    max_stale_s: float = 3.0
+    wait: bool = False
+    """Where another collector has the books: stand by, and take over when it ends."""
+
+    def __post_init__(self) -> None:
+        check_interval(self.interval)
+        if self.format not in SUFFIXES:
+            raise UsageError(f"--format {self.format!r}: choose csv or parquet")
+        if self.columns not in SCHEMAS:
+            raise UsageError(f"--columns {self.columns!r}: choose {' or '.join(SCHEMAS)}")
+        for name in ("batch_size", "refresh_after_s", "max_wait_s", "max_stale_s", "ticks"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0")
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a collection has done so far."""
+
+    ticks: int = 0
+    last_tick: int = 0
+    """Seconds since the epoch."""
+    states: dict[str, Counter[State]] = field(default_factory=dict)
+    """Rows of each book, by state."""
+    files: Counter[Path] = field(default_factory=Counter)
+    """How many files were written, by the folder of their date."""
+    lateness: Lateness = field(default_factory=Lateness)
+    left: LeftBehind = field(default_factory=lambda: LeftBehind(0, 0))

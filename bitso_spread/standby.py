@@ -1,0 +1,121 @@
+"""A warm standby: it samples all along, and records once the books are its own.
+
+What it has sampled meanwhile it keeps for a while, so that the seconds between the last tick
+of the one before and the end of its locks are not lost: neither while that one loads its rows,
+nor where it hung before it was killed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from bitso_spread.complaint import Complaint
+from bitso_spread.errors import LakeBusyError, LakeError
+from bitso_spread.lake.inheritance import Inheritance, inherit
+from bitso_spread.lake.recorder import Recorder
+from bitso_spread.lake.table import Table
+from bitso_spread.pulse import Pulse
+from bitso_spread.sampling import Gap, Sampler, Tick
+
+log = logging.getLogger("bitso_spread.lake")
+
+KEPT_TICKS = 120
+"""Two minutes: the one before has 40 s to give up a disk that refuses."""
+
+
+def held_back(
+    events: Iterable[Tick | Gap], take: Callable[[], Mapping[str, int] | None]
+) -> Iterator[Tick | Gap]:
+    """Give nothing until `take` has taken the books, then what was recorded by nobody, and on.
+
+    `take` is asked after each tick; it gives the last tick recorded of each book, or None as
+    long as another collector has the books.
+    """
+    events = iter(events)
+    kept: deque[Tick] = deque(maxlen=KEPT_TICKS)
+    for event in events:
+        if isinstance(event, Gap):
+            # What the other one did in the meantime is not known.
+            kept.clear()
+            continue
+        kept.append(event)
+        if (marks := take()) is not None:
+            yield from _above(kept, marks)
+            yield from events
+            return
+
+
+def _above(ticks: Iterable[Tick], marks: Mapping[str, int]) -> Iterator[Tick]:
+    for tick in ticks:
+        samples = tuple(row for row in tick.samples if row.tick > marks.get(row.book, 0))
+        if samples:
+            yield replace(tick, samples=samples)
+
+
+class Heir:
+    """Takes some books, with what is left of them, once nobody else has any of them."""
+
+    def __init__(
+        self,
+        table: Table,
+        books: Iterable[str],
+        on_taken: Callable[[Inheritance], object],
+    ) -> None:
+        self._table = table
+        self._on_taken = on_taken
+        # In an order that all collectors share: of two that wait, one gets all of them. Those
+        # that were refused last come first, so that the others' locks are not touched.
+        self._order = sorted(books)
+        self._complaint = Complaint()
+
+    def take(self) -> Mapping[str, int] | None:
+        """Give the last tick recorded of each book if all could be taken, else None; at once."""
+        if not self._lock():
+            return None
+        try:
+            left = inherit(self._table.lake, self._table.name, self._table.books)
+        except LakeError as error:
+            # Nothing is lost by trying again at the next tick.
+            self._table.unlock(self._table.books)
+            if self._complaint.due(str(error)):
+                log.error("the books are free and cannot be taken over: %s", error)  # noqa: TRY400  (one line, no traceback)
+            return None
+        self._on_taken(left)
+        return left.marks
+
+    def _lock(self) -> bool:
+        taken: list[str] = []
+        for book in self._order:
+            try:
+                self._table.lock([book])
+            except LakeBusyError:
+                self._table.unlock(taken)
+                self._order.remove(book)
+                self._order.insert(0, book)
+                return False
+            taken.append(book)
+        return True
+
+
+def stand_by(
+    ticks: Iterable[Tick | Gap], table: Table, sampler: Sampler, recorder: Recorder, pulse: Pulse
+) -> Iterator[Tick | Gap]:
+    """Give the sampler's ticks from where the collector that has the books leaves off.
+
+    What it leaves in the journal is made files by the recorder's own writer, meanwhile.
+    """
+    log.info(
+        "standing by for %s, which has books of ours: they are taken over when it ends",
+        pulse.holders(sampler.books),
+    )
+
+    def taken(left: Inheritance) -> None:
+        recorder.put(left.entry)
+        sampler.keep_after(left.marks)
+        pulse.bury(table.books)
+        log.warning("taking over: %d batches that were left become files", len(left.entry.ended))
+
+    return held_back(ticks, Heir(table, sampler.books, taken).take)

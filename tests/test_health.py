@@ -1,0 +1,130 @@
+"""When a collector is well, by what it last said of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bitso_spread.health import AHEAD_S, MARGIN_S, Health, Verdict, examine, judge
+from bitso_spread.lake import layout
+from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, HeartbeatFile, Phase
+
+NOW = 1_000_000.0
+BEAT = Heartbeat(
+    at=NOW - 0.5,
+    host="box",
+    pid=42,
+    version="0.1.0",
+    environment="sim",
+    interval=1,
+    since=NOW - 5000,
+    phase=Phase.RECORDING,
+    last_tick=int(NOW) - 1,
+    ticks=1000,
+    books=(BookBeat("btc_mxn", int(NOW) - 1, "fresh", 0.2),),
+    names=("btc_mxn",),
+    reconnects=0,
+    rejected={},
+    rows_in_memory=0,
+    rows_in_journal=0,
+)
+
+
+def verdict(beat: Heartbeat) -> Verdict:
+    return judge(beat, NOW)[0]
+
+
+def put(lake: Path, *beats: Heartbeat) -> None:
+    folder = layout.heartbeats_folder(lake, layout.TABLE)
+    for beat in beats:
+        HeartbeatFile(folder, beat.host, beat.pid).write(beat)
+
+
+def look(lake: Path) -> Health:
+    return examine(lake, now=NOW)
+
+
+def test_a_collector_whose_last_tick_is_young_is_well() -> None:
+    assert judge(BEAT, NOW) == (Verdict.RECORDING, None)
+
+
+@pytest.mark.parametrize("interval", [1, 60])
+def test_a_tick_may_be_as_old_as_the_interval_and_a_margin(interval: int) -> None:
+    oldest = int(NOW - interval - MARGIN_S)
+    assert verdict(replace(BEAT, interval=interval, last_tick=oldest)) is Verdict.RECORDING
+    late = replace(BEAT, interval=interval, last_tick=oldest - 1)
+    found, reason = judge(late, NOW)
+    assert found is Verdict.LATE
+    assert reason is not None
+    assert "btc_mxn" in reason
+    assert "restart it" in reason
+    # Of one that is silent as well nobody can say that it lives.
+    assert verdict(replace(late, at=NOW - 5)) is Verdict.DEAD
+
+
+def test_one_that_gives_no_sign_of_life_is_dead_whatever_its_interval() -> None:
+    silent = replace(BEAT, interval=3600, at=NOW - MARGIN_S - 1.1)
+    assert verdict(silent) is Verdict.DEAD
+    assert verdict(replace(silent, phase=Phase.STANDBY)) is Verdict.DEAD
+
+
+def test_a_clock_that_was_set_back_is_not_health() -> None:
+    ahead = int(NOW + AHEAD_S)
+    assert verdict(replace(BEAT, last_tick=ahead)) is Verdict.RECORDING
+    assert verdict(replace(BEAT, last_tick=ahead + 1)) is Verdict.AHEAD
+    assert verdict(replace(BEAT, at=NOW + 3600)) is Verdict.AHEAD
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STANDBY, Phase.ENDING])
+def test_one_that_does_not_record_is_neither_well_nor_ill(phase: Phase, tmp_path: Path) -> None:
+    put(tmp_path, replace(BEAT, phase=phase, last_tick=None, books=()))
+    health = look(tmp_path)
+    assert not health.collectors[0].is_ill
+    assert not health.is_well
+    assert health.complaints == [f"no collector records into {tmp_path} ({phase.value})"]
+    put(tmp_path, BEAT)
+    assert look(tmp_path).is_well
+
+
+def test_without_a_collector_there_is_one_line_that_says_so(tmp_path: Path) -> None:
+    for lake in (tmp_path, tmp_path / "nowhere"):
+        assert look(lake).complaints == [f"no collector records into {lake}"]
+        assert not look(lake).is_well
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_is_dead_is_told_beside_one_that_is_well(tmp_path: Path) -> None:
+    put(tmp_path, BEAT, replace(BEAT, pid=7, at=NOW - 7000, since=NOW - 9000, names=("usd_mxn",)))
+    health = look(tmp_path)
+    assert [one.verdict for one in health.collectors] == [Verdict.DEAD, Verdict.RECORDING]
+    assert not health.is_well
+    (told,) = health.complaints
+    assert "usd_mxn (box, pid 7) has given no sign of life for 117 min" in told
+    assert f"start it again, or remove {health.collectors[0].path}" in told
+
+
+def test_a_file_that_cannot_be_read_is_told_and_hides_no_other(tmp_path: Path) -> None:
+    put(tmp_path, BEAT)
+    bad = layout.heartbeats_folder(tmp_path, layout.TABLE) / "box-0-0.json"
+    bad.write_text("{")
+    health = look(tmp_path)
+    assert {one.verdict for one in health.collectors} == {Verdict.UNREADABLE, Verdict.RECORDING}
+    assert not health.is_well
+    assert str(bad) in health.complaints[0]
+
+
+def test_another_table_of_the_lake_is_another_matter(tmp_path: Path) -> None:
+    put(tmp_path, BEAT)
+    assert examine(tmp_path, "Other", now=NOW).collectors == ()
+    # The table's own folder stands for its lake.
+    (tmp_path / layout.TABLE).mkdir()
+    assert examine(tmp_path / layout.TABLE, now=NOW).is_well
+
+
+def test_many_books_are_named_in_short() -> None:
+    names = tuple(f"a{number}_mxn" for number in range(54))
+    reason = judge(replace(BEAT, names=names, at=0.0), NOW)[1]
+    assert reason is not None
+    assert "a0_mxn, a1_mxn and 52 more" in reason
