@@ -117,18 +117,20 @@ class RestSide:
         now = self._clock()
         if now < self._rests_until:
             return self._rests_until - now
-        plan = self._plan(now)
-        if not plan.books:
-            return plan.wait_s
+        asked = self._books
         try:
-            self._ask_all() if plan.ticker else self._ask(plan.books[0])
+            plan = self._plan(now)
+            if not plan.books:
+                return plan.wait_s
+            asked = plan.books
+            self._ask_all() if plan.ticker else self._ask(asked[0])
         except (BudgetExhausted, Throttled) as error:
-            self._failed(plan.books, error)
+            self._failed(asked, error)
             if isinstance(error, Throttled):
                 self._counts["rest_throttles"] += 1
             wait_s = error.wait_s if isinstance(error, BudgetExhausted) else error.silence_s
         except Exception as error:  # noqa: BLE001  (a thread that dies would confirm nothing)
-            self._failed(plan.books, error)
+            self._failed(asked, error)
             wait_s = self._backoff.next()
         else:
             self._backoff.reset()

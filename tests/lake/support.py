@@ -39,13 +39,19 @@ def a_row(tick: int, book: str = "btc_mxn") -> Sample:
 
 
 def put_batch(
-    lake: Path, book: str, start: datetime, form: str = "csv", columns: str = "five"
+    lake: Path,
+    book: str,
+    start: datetime,
+    form: str = "csv",
+    columns: str = "five",
+    *,
+    known: bool = True,
 ) -> None:
     """Put a batch of a row a minute, ten of them, into a lake."""
     tick = int(start.timestamp())
     rows = [
         Sample(tick + 60 * i, book, 100.0 + i, 200.0, 50.0 - i / 2, State.FRESH, age_ms=i)
-        if i % 4
+        if known and i % 4
         else Sample.blank(tick + 60 * i, book, State.UNKNOWN)
         for i in range(10)
     ]
