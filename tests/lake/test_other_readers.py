@@ -27,12 +27,12 @@ frame.write_parquet("found.parquet")
 
 
 def lines_of(reader: str) -> str:
-    (block,) = [
-        block
+    (lines,) = [
+        str(block)
         for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
         if f"import {reader}" in block and "data/BitsoSpreadMonitor" in block
     ]
-    return block
+    return lines
 
 
 def lake(root: Path, form: str, columns: str) -> None:
