@@ -60,7 +60,9 @@ class Collector:
     @property
     def is_ill(self) -> bool:
         """Whether somebody should look after it."""
-        return self.verdict in _ILL
+        # One that only stood by is missed by nobody who is recorded for.
+        idle = self.beat is not None and self.beat.phase is Phase.STANDBY
+        return self.verdict in _ILL and not (idle and self.verdict is Verdict.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class Health:
             return said
         there = sorted(verdict.value for verdict in verdicts)
         but = f" ({', '.join(there)})" if there else ""
-        return [f"no collector records into {self.lake}{but}"]
+        what = f"no collector records into {self.lake}{but}"
+        return [f"{what}: start one with bitso-spread collect --lake"]
 
 
 def examine(lake: Path | str, table: str = layout.TABLE, *, now: float | None = None) -> Health:

@@ -71,6 +71,8 @@ class Pulse(Running):
         """Say who records some of these books, for a person."""
         found = []
         for path in heartbeat.paths(self._folder):
+            if path == self._file.path:
+                continue
             try:
                 other = heartbeat.read(path)
             except (OSError, LakeError):

@@ -108,7 +108,7 @@ def stand_by(
     What it leaves in the journal is made files by the recorder's own writer, meanwhile.
     """
     log.info(
-        "standing by for %s, which has books of ours: they are taken over when it ends",
+        "standing by for %s: the books are taken over once nobody else has any of them",
         pulse.holders(sampler.books),
     )
 
@@ -116,6 +116,8 @@ def stand_by(
         recorder.put(left.entry)
         sampler.keep_after(left.marks)
         pulse.bury(table.books)
-        log.warning("taking over: %d batches that were left become files", len(left.entry.ended))
+        log.info("taking over")
+        if left.entry.ended:
+            log.warning("%d batches that were left become files", len(left.entry.ended))
 
     return held_back(ticks, Heir(table, sampler.books, taken).take)

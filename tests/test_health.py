@@ -83,14 +83,16 @@ def test_one_that_does_not_record_is_neither_well_nor_ill(phase: Phase, tmp_path
     health = look(tmp_path)
     assert not health.collectors[0].is_ill
     assert not health.is_well
-    assert health.complaints == [f"no collector records into {tmp_path} ({phase.value})"]
+    (told,) = health.complaints
+    assert told.startswith(f"no collector records into {tmp_path} ({phase.value}): start one")
     put(tmp_path, BEAT)
     assert look(tmp_path).is_well
 
 
 def test_without_a_collector_there_is_one_line_that_says_so(tmp_path: Path) -> None:
     for lake in (tmp_path, tmp_path / "nowhere"):
-        assert look(lake).complaints == [f"no collector records into {lake}"]
+        (told,) = look(lake).complaints
+        assert told.startswith(f"no collector records into {lake}: start one")
         assert not look(lake).is_well
     assert list(tmp_path.iterdir()) == []
 
@@ -103,6 +105,14 @@ def test_one_that_is_dead_is_told_beside_one_that_is_well(tmp_path: Path) -> Non
     (told,) = health.complaints
     assert "usd_mxn (box, pid 7) has given no sign of life for 117 min" in told
     assert f"start it again, or remove {health.collectors[0].path}" in told
+
+
+def test_one_that_died_while_it_stood_by_makes_nobody_ill(tmp_path: Path) -> None:
+    idle = replace(BEAT, pid=7, at=NOW - 7000, phase=Phase.STANDBY, last_tick=None, books=())
+    put(tmp_path, BEAT, idle)
+    health = look(tmp_path)
+    assert Verdict.DEAD in {one.verdict for one in health.collectors}
+    assert health.is_well
 
 
 def test_a_file_that_cannot_be_read_is_told_and_hides_no_other(tmp_path: Path) -> None:

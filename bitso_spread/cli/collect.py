@@ -83,7 +83,8 @@ def collect(
         bool,
         typer.Option(
             "--wait",
-            help="Where another collector has a book: stand by, and take over at its end.",
+            help="Where another collector has any of the books: stand by, record nothing, and take "
+            "all of them over once it has ended.",
         ),
     ] = False,
     metrics_port: Annotated[

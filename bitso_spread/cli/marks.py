@@ -61,7 +61,7 @@ def holdings(lake: Lake) -> str:
     place = f"the table {lake.table} in {lake.root}"
     dates = lake.dates()
     if not dates:
-        return f"{place} holds nothing yet"
+        return f"{place} holds nothing yet: rows come with the first batch that is finished"
     days = str(dates[0])
     if len(dates) > 1:
         days = f"{dates[0]}..{dates[-1]} ({len(dates)} days)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -323,12 +324,17 @@ class Lake:
         return resolve_book(book, self._books_of(Filters()))
 
     def _latest_columns(self) -> str:
+        for file in self._latest():
+            # What is wrong with a file is told when its rows are asked for.
+            with suppress(LakeError):
+                return FULL if {*SCHEMAS[FULL]} <= {*columns_of(file)} else FIVE
+        return FIVE
+
+    def _latest(self) -> Iterator[DataFile]:
         for day, folder in reversed(self._days(Filters())):
             for book, batches in books_in(folder):
                 for minutes, path in sorted(batches_in(batches), reverse=True):
-                    for file in files_in(layout.Partition(day, minutes, book), path):
-                        return FULL if {*SCHEMAS[FULL]} <= {*columns_of(file)} else FIVE
-        return FIVE
+                    yield from files_in(layout.Partition(day, minutes, book), path)
 
     def _resolve(self, filters: Filters) -> frozenset[str] | None:
         """Give the lake's own names of the books that are asked for; None is every book."""

@@ -99,7 +99,10 @@ def test_where_nobody_records_the_status_is_1_and_one_line_says_so(
 ) -> None:
     status, out, err = run("status", "--lake", str(tmp_path), "--format", form)
     assert status == 1
-    assert err == f"bitso-spread: no collector records into {tmp_path}\n"
+    assert err == (
+        f"bitso-spread: no collector records into {tmp_path}: "
+        "start one with bitso-spread collect --lake\n"
+    )
     assert out == "" if form == "table" else json.loads(out)["collectors"] == []
 
 
@@ -133,7 +136,10 @@ def test_a_live_collector_is_well_a_stopped_one_is_not_and_one_that_ended_is_gon
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
-    assert run("status", *lake)[2] == f"bitso-spread: no collector records into {tmp_path}\n"
+    assert run("status", *lake)[2] == (
+        f"bitso-spread: no collector records into {tmp_path}: "
+        "start one with bitso-spread collect --lake\n"
+    )
     assert list(layout.heartbeats_folder(tmp_path, layout.TABLE).iterdir()) == []
 
 

@@ -93,7 +93,9 @@ def test_it_takes_over_where_a_killed_one_left_off(
     err = end(second)
     assert err.count("standing by for") == 1
     assert f"standing by for the collector {first.pid} on " in err
-    assert "taking over: 2 batches" in err
+    assert "taking over" in err
+    assert "2 batches that were left become files" in err
+    assert f"the collector {second.pid} on " not in err
     check_seam(tmp_path)
 
 

@@ -214,6 +214,19 @@ def test_a_file_that_cannot_be_read_is_named_or_passed_over(tmp_path: Path) -> N
     assert [str(error) for error in told] == [f"{bad} is cut short: its last line has no end"]
 
 
+def test_the_latest_file_may_be_the_one_that_cannot_be_read(tmp_path: Path) -> None:
+    for minutes in (0, 10):
+        put_batch(tmp_path, "btc_mxn", MIDNIGHT + timedelta(minutes=minutes), "parquet", FULL)
+    (bad,) = (tmp_path / TABLE).rglob("minutes=10/*")
+    bad.write_bytes(bad.read_bytes()[:500])
+    with pytest.raises(LakeError, match=bad.name):
+        Lake(tmp_path).scan().collect()
+    told: list[LakeError] = []
+    rows = Lake(tmp_path).scan(on_bad=told.append).collect()
+    assert (rows.height, len(told)) == (10, 1)
+    assert "state" in rows.columns
+
+
 def test_a_lake_without_a_row_still_has_its_columns(tmp_path: Path) -> None:
     (tmp_path / TABLE).mkdir()
     assert Lake(tmp_path).scan().collect().schema == {**SCHEMA, **KEYS}
