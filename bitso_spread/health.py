@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import heartbeat, layout
@@ -91,7 +92,7 @@ class Health:
         there = sorted(verdict.value for verdict in verdicts)
         but = f" ({', '.join(there)})" if there else ""
         what = f"no collector records into {self.lake}{but}"
-        return [f"{what}: start one with bitso-spread collect --lake"]
+        return [f"{what}: start one with bitso-spread collect --lake {quote(str(self.lake))}"]
 
 
 def examine(lake: Path | str, table: str = layout.TABLE, *, now: float | None = None) -> Health:

@@ -101,7 +101,7 @@ def test_where_nobody_records_the_status_is_1_and_one_line_says_so(
     assert status == 1
     assert err == (
         f"bitso-spread: no collector records into {tmp_path}: "
-        "start one with bitso-spread collect --lake\n"
+        f"start one with bitso-spread collect --lake {tmp_path}\n"
     )
     assert out == "" if form == "table" else json.loads(out)["collectors"] == []
 
@@ -138,7 +138,7 @@ def test_a_live_collector_is_well_a_stopped_one_is_not_and_one_that_ended_is_gon
     assert process.returncode == 0, err
     assert run("status", *lake)[2] == (
         f"bitso-spread: no collector records into {tmp_path}: "
-        "start one with bitso-spread collect --lake\n"
+        f"start one with bitso-spread collect --lake {tmp_path}\n"
     )
     assert list(layout.heartbeats_folder(tmp_path, layout.TABLE).iterdir()) == []
 
