@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bitso_spread.errors import UsageError
-from bitso_spread.lake.columns import FIVE, SCHEMAS
+from bitso_spread.lake.columns import FIVE, check_columns
 from bitso_spread.lake.layout import SUFFIXES, TABLE
 from bitso_spread.lake.recorder import LeftBehind
 from bitso_spread.lateness import Lateness
@@ -48,8 +48,7 @@ class Plan:
         check_interval(self.interval)
         if self.format not in SUFFIXES:
             raise UsageError(f"--format {self.format!r}: choose csv or parquet")
-        if self.columns not in SCHEMAS:
-            raise UsageError(f"--columns {self.columns!r}: choose {' or '.join(SCHEMAS)}")
+        check_columns(self.columns)
         for name in ("batch_size", "refresh_after_s", "max_wait_s", "max_stale_s", "ticks"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -18,11 +18,9 @@ import msgspec
 from bitso_spread.errors import UsageError
 from bitso_spread.exchange.rest_errors import BadReplyError
 from bitso_spread.exchange.rest_models import BookInfo, Level, OrderBook, Ticker
-from bitso_spread.exchange.wire import RejectedError, Rejection
+from bitso_spread.exchange.wire import PLAIN_DECIMAL, RejectedError, Rejection
 from bitso_spread.model import parse_book
 
-# Far more digits than a price has, and few enough to compute with.
-_DECIMAL = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?")
 # A 64-bit integer: btc_mxn is past 2^32.
 _SEQUENCE = re.compile(r"[0-9]{1,19}")
 
@@ -113,7 +111,7 @@ def plain_decimal(text: str) -> Decimal:
     Raises:
         RejectedError: anything else, so also signs, exponents, blanks, underscores and NaN.
     """
-    if not _DECIMAL.fullmatch(text):
+    if not PLAIN_DECIMAL.fullmatch(text):
         raise RejectedError(Rejection.BAD_PRICE, f"{text[:40]!r} is not a plain decimal")
     return Decimal(text)
 

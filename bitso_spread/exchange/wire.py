@@ -32,7 +32,8 @@ _KNOWN_TYPES = (CHANNEL, KEEP_ALIVE)
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 # An orders frame has the best 20 single orders a side.
 ORDERS_A_SIDE = 20
-_AMOUNT = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
+# Far more digits than a price or an amount has, and few enough to compute with.
+PLAIN_DECIMAL = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?")
 # What `sent` may be, in ms since the epoch: anything else is no time, and would pass for a lag.
 _SENT_MS = range(1, 2**53)
 
@@ -227,7 +228,7 @@ def _amount(text: object) -> Decimal | None:
 
 @lru_cache(maxsize=4096)
 def _amount_read(text: str) -> Decimal | None:
-    return Decimal(text) if _AMOUNT.fullmatch(text) else None
+    return Decimal(text) if PLAIN_DECIMAL.fullmatch(text) else None
 
 
 class _Numbers(dict[str, float]):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from bitso_spread.errors import UsageError
+
 TIME = "orderbook_timestamp"
 INSTANT = pl.Datetime("us", "UTC")
 
@@ -46,6 +48,16 @@ ALL = SCHEMAS[FULL]
 """Every column that there can be."""
 COLUMNS = tuple(SCHEMA)
 """The names of the five."""
+
+
+def check_columns(kind: str) -> None:
+    """Check the name of a kind of table.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if kind not in SCHEMAS:
+        raise UsageError(f"--columns {kind!r}: choose {' or '.join(SCHEMAS)}")
 
 
 def no_rows(names: Iterable[str] = COLUMNS) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import polars as pl
 
 from bitso_spread.errors import LakeError, UnknownBookError, UsageError
 from bitso_spread.lake import layout, summary
-from bitso_spread.lake.columns import FIVE, FULL, SCHEMAS, no_rows
+from bitso_spread.lake.columns import FIVE, FULL, SCHEMAS, check_columns, no_rows
 from bitso_spread.lake.files import DataFile, OnBad, columns_of, read_files, read_readable
 from bitso_spread.lake.filters import Filters, Question
 from bitso_spread.lake.listing import batches_in, books_in, days_in, files_in
@@ -155,8 +155,7 @@ class Lake:
                 ``production`` or ``sim``, when they are read.
         """
         kind = columns or self._latest_columns()
-        if kind not in SCHEMAS:
-            raise UsageError(f"--columns {kind!r}: choose {' or '.join(SCHEMAS)}")
+        check_columns(kind)
         return Source(
             self.where,
             {**SCHEMAS[kind], **KEYS},
@@ -256,8 +255,7 @@ class Lake:
             UsageError: one of the conditions makes no sense.
             LakeError: while rows are read, a file is gone, cut short or not what it should be.
         """
-        if columns not in SCHEMAS:
-            raise UsageError(f"--columns {columns!r}: choose {' or '.join(SCHEMAS)}")
+        check_columns(columns)
         if limit is not None and limit < 0:
             raise UsageError(f"a limit of {limit} rows makes no sense: give 0 or more")
         filters = Filters.of(**question)
