@@ -12,7 +12,7 @@ import pytest
 from bitso_spread.exchange.feed import Cause, Ended
 from bitso_spread.exchange.feed_side import FeedSide
 from bitso_spread.exchange.rest import RestClient
-from bitso_spread.exchange.rest_errors import BudgetExhausted
+from bitso_spread.exchange.rest_errors import BudgetExhausted, TransportError, throttled
 from bitso_spread.exchange.rest_side import RestSide
 from bitso_spread.exchange.standing import Rules, Standing, stand
 from bitso_spread.exchange.wire import Ack, Orders
@@ -42,6 +42,7 @@ class Play:
     def __init__(self, count: int, *, moves: bool = True) -> None:
         self.now = 1000.0
         self.moves = moves
+        self.fails: Exception | None = None
         self.books = [f"book{index}_mxn" for index in range(count)]
         self.requests: list[float] = []
         self.asked_anew: Counter[str] = Counter()
@@ -65,9 +66,13 @@ class Play:
         """Let a frame of a book come."""
         self._hear(Orders(self.quote(book), None))
 
+    def cut(self) -> None:
+        """Let the connection be cut."""
+        self.feed.on_down(Ended(Cause.LOST, "it was cut"), self.now)
+
     def reconnect(self, ack_every_s: float) -> None:
         """Let the connection be cut and made anew, and subscriptions be taken one by one."""
-        self.feed.on_down(Ended(Cause.LOST, "it was cut"), self.now)
+        self.cut()
         self.feed.on_up(2)
         for index, book in enumerate(self.books):
             self._acks.append((self.now + index * ack_every_s, Ack("subscribe", book, "orders")))
@@ -100,6 +105,8 @@ class Play:
             raise BudgetExhausted("all requests are used", recent[0] + 61 - self.now)
         self.requests.append(self.now)
         self._pass(LATENCY_S)
+        if self.fails is not None:
+            raise self.fails
 
     def _hear(self, message: Ack | Orders) -> None:
         self.feed.on_message(message, self.now)
@@ -183,3 +190,39 @@ def test_subscriptions_that_are_taken_one_by_one_are_confirmed_together() -> Non
     play.run(7)
     assert len(play.requests) <= 8
     assert all(play.standing(book, play.now).vouched for book in play.books)
+
+
+def test_rest_that_failed_is_asked_again_as_soon_as_there_is_a_connection() -> None:
+    play = Play(2)
+    play.cut()
+    play.fails = TransportError("no answer")
+    # Until a long pause has just begun.
+    while len(play.requests) < 10 or play.rest.turn() < 2:
+        play.run(STEP_S)
+    play.run(STEP_S)
+    play.fails = None
+    asked = len(play.requests)
+    play.reconnect(ack_every_s=0.01)
+    play.run(1 + LATENCY_S)
+    assert len(play.requests) > asked
+
+
+def test_rest_that_is_locked_out_stays_silent_though_there_is_a_connection() -> None:
+    play = Play(2)
+    play.cut()
+    play.fails = throttled("127.0.0.1", 420, 60)
+    while not play.requests:
+        play.run(STEP_S)
+    play.reconnect(ack_every_s=0.01)
+    play.run(55)
+    assert len(play.requests) == 1
+
+
+def test_rest_that_fails_is_asked_often_enough_to_be_back_within_seconds() -> None:
+    play = Play(2)
+    play.cut()
+    play.fails = TransportError("no answer")
+    play.run(600)
+    gaps = [after - before for before, after in pairwise(play.requests)]
+    assert max(gaps) < 5 + 2 * LATENCY_S
+    assert len(play.requests) < 600 / 2
