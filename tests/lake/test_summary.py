@@ -119,7 +119,12 @@ def test_spans_are_those_of_all_rows_at_once(
         assert row["mean"] == pytest.approx(spreads.mean(), abs=1e-12)
         assert (row["min"], row["max"]) == (spreads.min(), spreads.max())
         assert (row["first"], row["last"]) == (spreads[0], spreads[-1])
-        assert row["mid"] == (known["bid"][-1] + known["ask"][-1]) / 2
+        assert row["mid"] == pytest.approx((known["bid"][-1] + known["ask"][-1]) / 2, rel=1e-14)
+
+
+def test_the_mid_is_the_decimal_halfway_and_not_its_neighbour_in_binary() -> None:
+    rows = frame([(0, True, 0.1)]).with_columns(bid=pl.lit(18.36), ask=pl.lit(18.38))
+    assert summary.every(rows.lazy(), "1m")["mid"].to_list() == [18.37]
 
 
 def test_nothing_sums_up_to_nothing_in_the_same_columns() -> None:
