@@ -26,8 +26,9 @@ _KNOWN = _SPREAD.is_not_null()
 _EVERY = re.compile(r"[1-9]\d{0,5}[smhd]", re.ASCII)
 # Sums of portions are summed up when there are so many.
 _MOST_PARTS = 64
-# So many spreads are kept for the quantiles: 32 MB. Of more, those that matter are read again.
-_MOST_KEPT = 4_000_000
+# So many spreads are kept for the quantiles: a few days of a book, which take 80 MB to sort. Of
+# more, those that matter are read again.
+_MOST_KEPT = 500_000
 # A float's sign, exponent and upper 12 bits of fraction: values within 1/4096 of each other.
 _BIN_BITS = 40
 _BIN = "bin"
