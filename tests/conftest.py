@@ -15,7 +15,7 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(("BITSO_SPREAD_", "BITSO_API_")):
             monkeypatch.delenv(name)
-    for name in ("XDG_STATE_HOME", "HOME", "LOCALAPPDATA"):
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "state"))
 
 
