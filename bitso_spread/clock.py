@@ -12,6 +12,8 @@ import threading
 import time
 from typing import Protocol
 
+from bitso_spread.errors import UsageError
+
 # Where the processor has gone to sleep meanwhile, a wait ends up to some milliseconds late. So it
 # is made to end early, and the rest passes in naps too short to go to sleep.
 _EARLY_S = 0.005
@@ -20,6 +22,18 @@ _NAP_S = 0.0002
 
 DAY_S = 86_400
 """Seconds of a UTC day: the epoch's clock has no leap seconds."""
+
+
+def check_interval(interval: int) -> None:
+    """Check that ticks of this interval fall on midnight.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if interval < 1 or DAY_S % interval:
+        raise UsageError(
+            f"an interval of {interval} s does not divide a day: use 1, 2, 5, 10, 30, 60 …"
+        )
 
 
 class Clock(Protocol):

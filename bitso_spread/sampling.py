@@ -14,8 +14,8 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bitso_spread.clock import DAY_S, SYSTEM_CLOCK, Clock
-from bitso_spread.errors import ExchangeError, UsageError
+from bitso_spread.clock import SYSTEM_CLOCK, Clock, check_interval
+from bitso_spread.errors import ExchangeError
 from bitso_spread.exchange.standing import Standing
 from bitso_spread.model import Sample, State
 
@@ -251,15 +251,3 @@ def _sample(time: int, standing: Standing) -> Sample:
         age_ms=None if standing.age_s is None else round(standing.age_s * 1000),
         source=standing.source,
     )
-
-
-def check_interval(interval: int) -> None:
-    """Check that ticks of this interval fall on midnight.
-
-    Raises:
-        UsageError: they do not.
-    """
-    if interval < 1 or DAY_S % interval:
-        raise UsageError(
-            f"an interval of {interval} s does not divide a day: use 1, 2, 5, 10, 30, 60 …"
-        )

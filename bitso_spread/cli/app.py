@@ -70,5 +70,16 @@ def root(
 
 def load_commands() -> None:
     """Add the subcommands, in the order in which --help shows them."""
-    for command in ("collect", "status", "snapshot", "books", "query", "verify", "doctor", "sim"):
+    for command in (
+        "collect",
+        "status",
+        "snapshot",
+        "books",
+        "query",
+        "verify",
+        "compact",
+        "import_",
+        "doctor",
+        "sim",
+    ):
         import_module(f"bitso_spread.cli.{command}")

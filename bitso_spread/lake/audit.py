@@ -152,8 +152,10 @@ class _Audit:
         """Give the start of the first, or last, file with anything in it."""
         for day in days:
             files = [file for file in self._lake.files(date=day, book=book) if file.size]
+            if files and which == 0:
+                return int(files[0].start.timestamp())
             if files:
-                return int(files[which].start.timestamp())
+                return int(max(file.last_start for file in files).timestamp())
         return None
 
     def _examine_all(self, units: Iterable[BookDay]) -> Iterator[tuple[BookDay, Examined]]:

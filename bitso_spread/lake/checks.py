@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 from bitso_spread.lake.columns import TIME
-from bitso_spread.lake.files import FILE, DataFile
+from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.files import FILE
 from bitso_spread.lake.filters import midnight_of
 from bitso_spread.lake.findings import Finding, Kind, time_text
 from bitso_spread.lake.layout import Partition

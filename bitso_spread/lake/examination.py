@@ -58,8 +58,8 @@ def examine(
     """
     held = shelf.take(*unit, folders)
     rows = _rows_of(held)
-    # The bytes are the most of what it holds, and are done with.
-    held.contents = []
+    # These are the most of what it holds, and are done with.
+    held.contents, held.rows = [], []
     if not held.files:
         return Examined(held)
     rows = judged(rows, held.files, interval)
@@ -77,10 +77,17 @@ def examine(
 
 def _rows_of(held: Holdings) -> pl.DataFrame:
     """Parse the files, leaving out, with a finding, those that are not what they should be."""
+    count = len(held.contents)
     try:
-        return read_numbered(held.files, held.contents)
+        rows = read_numbered(held.files[:count], held.contents)
     except LakeError:
-        parts = list(zip(held.files, held.names, held.contents, strict=True))
+        rows = _rows_of_readable(held, count)
+    return pl.concat([rows, *held.rows]) if held.rows else rows
+
+
+def _rows_of_readable(held: Holdings, count: int) -> pl.DataFrame:
+    parts = list(zip(held.files[:count], held.names[:count], held.contents, strict=True))
+    of_days = held.files[count:], held.names[count:]
     held.files, held.names, held.contents = [], [], []
     for file, name, data in parts:
         try:
@@ -93,4 +100,9 @@ def _rows_of(held: Holdings) -> pl.DataFrame:
             held.files.append(file)
             held.names.append(name)
             held.contents.append(data)
-    return read_numbered(held.files, held.contents)
+    rows = read_numbered(held.files, held.contents)
+    fewer = count - len(held.files)
+    held.rows = [frame.with_columns(pl.col(FILE) - fewer) for frame in held.rows]
+    held.files += of_days[0]
+    held.names += of_days[1]
+    return rows

@@ -10,7 +10,6 @@ import io
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -20,7 +19,7 @@ import polars as pl
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import ALL, COLUMNS, INSTANT, TIME, no_rows
-from bitso_spread.lake.filters import start_of
+from bitso_spread.lake.datafile import DataFile, GoneError
 
 FILE = "file"
 """The column in which `read_numbered` tells which file a row is of."""
@@ -35,35 +34,10 @@ _ANY_TIME = "%+"
 
 _ENDS = {".csv": b"\n", ".parquet": b"PAR1"}
 
-# Broken Parquet can make polars panic, and that is no Exception.
-_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises where a file is broken; a panic over Parquet is no Exception."""
 
 _log = logging.getLogger("bitso_spread.lake")
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """A data file of a partition."""
-
-    partition: layout.Partition
-    path: Path
-    size: int
-    """In bytes."""
-
-    @property
-    def environment(self) -> str:
-        """What the rows were recorded from: ``production``, ``sim``, another host's name."""
-        return layout.environment_of(self.path.name)
-
-    @property
-    def start(self) -> datetime:
-        """The instant before which the file has no row."""
-        return start_of(self.partition)
-
-    @property
-    def is_own(self) -> bool:
-        """Whether this package named the file, so that its rows never cross UTC midnight."""
-        return layout.is_own_name(self.path.name)
 
 
 def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.DataFrame:
@@ -76,7 +50,7 @@ def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.
     Raises:
         LakeError: a file is gone, cut short or not what it should be; it is named.
     """
-    pieces = (_Piece(file.path, _read_bytes(file.path)) for file in files)
+    pieces = (_Piece(file.path, read_bytes(file.path)) for file in files)
     texts, parquets = _by_form(pieces)
     frames = [
         _read_pieces(pieces, partial(_parse_csv, header, names)) for header, pieces in texts.items()
@@ -136,19 +110,21 @@ def read_readable(
         return read([])
 
 
-def columns_of(file: DataFile) -> tuple[str, ...]:
+def columns_of(file: DataFile, data: bytes | None = None) -> tuple[str, ...]:
     """Give the names of the columns that a file has; the five where a CSV file has no header.
+
+    Where the bytes of the file are at hand, it need not be read again.
 
     Raises:
         LakeError: the file cannot be read.
     """
     try:
-        if file.path.suffix == layout.SUFFIXES["parquet"]:
-            return tuple(pl.read_parquet_schema(file.path))
-        with file.path.open("rb") as lines:
-            names = _names_in(lines.readline())
-    except (*_UNREADABLE, OSError) as error:
-        raise LakeError(f"{file.path} cannot be read: {_first_line(error)}") from error
+        with file.path.open("rb") if data is None else io.BytesIO(data) as content:
+            if file.path.suffix == layout.SUFFIXES["parquet"]:
+                return tuple(pl.read_parquet_schema(content))
+            names = _names_in(content.readline())
+    except (*UNREADABLE, OSError) as error:
+        raise LakeError(f"{file.path} cannot be read: {first_line(error)}") from error
     return names if TIME in names else COLUMNS
 
 
@@ -172,18 +148,23 @@ class _Piece:
         Raises:
             LakeError: the file cannot be read.
         """
-        return _read_bytes(self.path) if self.data is None else self.data
+        return read_bytes(self.path) if self.data is None else self.data
 
 
 class _UnreadableError(Exception):
     """The data is not what it should be; the text says how."""
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Give all that is in a file.
+
+    Raises:
+        LakeError: it is gone, or cannot be read.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise LakeError(f"{path} is gone: it was there a moment ago, so ask again") from None
+        raise GoneError(path) from None
     except OSError as error:
         raise LakeError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -191,7 +172,7 @@ def _read_bytes(path: Path) -> bytes:
 def _piece(file: DataFile, number: int) -> _Piece:
     # polars reads Parquet from its path, and of it no more than is asked for.
     from_path = file.path.suffix == layout.SUFFIXES["parquet"] and file.size > 0
-    return _Piece(file.path, None if from_path else _read_bytes(file.path), number)
+    return _Piece(file.path, None if from_path else read_bytes(file.path), number)
 
 
 def _by_form(
@@ -267,7 +248,7 @@ def _read_numbered_parquets(pieces: Sequence[_Piece], names: Sequence[str]) -> p
     try:
         frame = _read_parquets([*numbers], names)
         rows = _conform(frame, names)
-    except (*_UNREADABLE, _UnreadableError, OSError):
+    except (*UNREADABLE, _UnreadableError, OSError):
         rows_of = ((piece, _read_piece(piece, partial(_parse_parquet, names))) for piece in pieces)
         return pl.concat(
             rows.with_columns(pl.lit(piece.number, pl.UInt32).alias(FILE))
@@ -303,8 +284,8 @@ def _parse_csv(
     there = [index for index, name in enumerate(header) if name in names]
     try:
         frame = pl.read_csv(data, has_header=False, schema=schema, columns=there)
-    except _UNREADABLE as error:
-        raise _UnreadableError(_first_line(error)) from error
+    except UNREADABLE as error:
+        raise _UnreadableError(first_line(error)) from error
     if frame.height != lines:
         raise _UnreadableError(f"{lines} lines give {frame.height} rows")
     return _conform(frame, names)
@@ -318,8 +299,8 @@ def _parse_parquet(names: Sequence[str], parts: Sequence[bytes | memoryview]) ->
         # Files of five columns may lie among full ones.
         frames = [pl.read_parquet(source) for source in sources]
         return pl.concat([_conform(frame, names) for frame in frames])
-    except _UNREADABLE as error:
-        raise _UnreadableError(_first_line(error)) from error
+    except UNREADABLE as error:
+        raise _UnreadableError(first_line(error)) from error
 
 
 def _conform(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -327,8 +308,8 @@ def _conform(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     absent = [pl.lit(None).alias(name) for name in names if name not in {*frame.columns, *COLUMNS}]
     try:
         frame = frame.with_columns(absent).select(*names)
-    except _UNREADABLE as error:
-        raise _UnreadableError(_first_line(error)) from error
+    except UNREADABLE as error:
+        raise _UnreadableError(first_line(error)) from error
     try:
         times = [
             _in_utc(frame[name])
@@ -336,8 +317,8 @@ def _conform(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
             if dtype == INSTANT and frame[name].dtype != pl.Null
         ]
         frame = frame.with_columns(times).cast(schema)  # type: ignore[arg-type]
-    except _UNREADABLE as error:
-        raise _UnreadableError(_first_line(error)) from error
+    except UNREADABLE as error:
+        raise _UnreadableError(first_line(error)) from error
     if TIME in names and frame[TIME].has_nulls():
         raise _UnreadableError("a row has no timestamp")
     return frame
@@ -357,5 +338,6 @@ def _in_utc(time: pl.Series) -> pl.Series:
     return time.dt.convert_time_zone("UTC")
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Give what polars says of a file, without its backtrace."""
     return str(error).partition("\n")[0].strip()

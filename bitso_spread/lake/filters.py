@@ -7,7 +7,7 @@ Pure values, no I/O. Which folders a question spares is decided here; walking th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TypedDict
@@ -127,7 +127,11 @@ class Filters:
 
     def is_over_by(self, partition: Partition) -> bool:
         """Tell whether the partition's day ends at or before the first instant asked for."""
-        return self.start is not None and self.start - midnight_of(partition.date) >= _DAY
+        return self.is_over(partition.date)
+
+    def is_over(self, day: int) -> bool:
+        """Tell whether a day ends at or before the first instant asked for."""
+        return self.start is not None and self.start - midnight_of(day) >= _DAY
 
     def conditions(self, books: Collection[str] | None) -> list[pl.Expr]:
         """Give the conditions on rows of a scan; books by the lake's own names, None is all."""
@@ -153,6 +157,44 @@ class Filters:
         if self.end is not None:
             frame = frame.filter(time < self.end)
         return frame
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question chooses of what a lake has: see `bitso_spread.lake.walk.Choice`."""
+
+    filters: Filters
+    wanted: Collection[str] | None = None
+    """The books by the lake's own names; None is all."""
+
+    def days(self, days: Sequence[int], *, over_midnight: bool = True) -> list[int]:
+        """Give the days in whose folders rows may lie; without `over_midnight`, of that day."""
+        return [
+            day
+            for day in days
+            if self.filters.may_name_day(day) and (over_midnight or not self.filters.is_over(day))
+        ]
+
+    def books(self, day: int, books: Sequence[str]) -> list[str]:
+        """Give the books that are asked for."""
+        del day
+        return [book for book in books if self.wanted is None or book in self.wanted]
+
+    def partitions(
+        self, partitions: Sequence[Partition], *, over_midnight: bool = True
+    ) -> list[Partition]:
+        """Give those in which rows may lie, of days and books that are chosen."""
+        return [
+            place
+            for place in partitions
+            if self.filters.may_name_partition(place)
+            and (over_midnight or not self.filters.is_over_by(place))
+        ]
+
+    def minutes(self, minutes: Sequence[int]) -> frozenset[int] | None:
+        """Give the batches of a compacted day whose rows are asked for; None is all."""
+        chosen = frozenset(minute for minute in minutes if minute in self.filters.minutes)
+        return None if len(chosen) == len(minutes) else chosen
 
 
 def midnight_of(number: int) -> datetime:

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """A file that was written is not there."""
     CHANGED = "changed"
     """A file's checksum is not the one kept when it was written."""
+    STALE = "stale"
+    """A compacted day has other rows than its files, and nothing tells queries so."""
     TRUNCATED = "truncated"
     """A file ends in the middle."""
     UNREADABLE = "unreadable"

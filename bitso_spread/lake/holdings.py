@@ -12,9 +12,13 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
+
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
-from bitso_spread.lake.files import DataFile
+from bitso_spread.lake.daily import name_of
+from bitso_spread.lake.datafile import DataFile, GoneError
+from bitso_spread.lake.day_checks import DayChecks, check_days, check_source, rows_of_days
 from bitso_spread.lake.filters import Filters, start_of
 from bitso_spread.lake.findings import Finding, Kind
 from bitso_spread.lake.layout import Partition
@@ -36,6 +40,8 @@ class Holdings:
     """Their paths in the table."""
     contents: list[bytes] = field(default_factory=list)
     """Their bytes."""
+    rows: list[pl.DataFrame] = field(default_factory=list)
+    """Rows of compacted days, which stand for files that are gone; these come last in `files`."""
     findings: list[Finding] = field(default_factory=list)
     looked_at: int = 0
     """Data files, whether or not they could be read."""
@@ -78,7 +84,15 @@ class Shelf:
             date: the day, such as 20240726.
             folders: its partitions; None to list them here, and tell which cannot be.
         """
+        try:
+            return self._take(book, date, folders, again=True)
+        except GoneError:
+            # The day is being compacted: once it is, all of its rows are there.
+            return self._take(book, date, None, again=False)
+
+    def _take(self, book: str, date: int, folders: Folders | None, *, again: bool) -> Holdings:
         held = Holdings()
+        place = Partition(date, 0, book)
         seen = set()
         written = self._records.files.get((book, date), {})
         if folders is None:
@@ -87,17 +101,20 @@ class Shelf:
             except LakeError as error:
                 held.findings.append(Finding(Kind.UNREADABLE, str(error), book=book))
                 return held
-        day = self._table / Partition(date, 0, book).path.parent
+        days = check_days(self._lake.root, self._lake.table, place, self._records.daily)
+        day = self._table / layout.day_path(date, book)
         self._pass_over(held, day, {path.name for _, path in folders}, "minutes")
         for partition, folder in folders:
             if not self._filters.may_name_partition(partition):
                 continue
-            for file in self._data_files(held, partition, folder):
+            for file in self._data_files(held, partition, folder, days.minutes):
                 name = self.name_of(file.path)
                 seen.add(name)
                 note = written.get(name)
                 if self._is_asked_for(file, note) and not self._came_later(file, note):
-                    self._read(held, file, name, note)
+                    self._read(held, file, name, note, days, again=again)
+        self._add_days(held, days, place)
+        prefix = f"{self.name_of(day)}/"
         held.findings += (
             Finding(
                 Kind.GONE,
@@ -110,8 +127,30 @@ class Shelf:
             )
             for path, file in written.items()
             if path not in seen and self._was_asked_for(file)
+            if path.removeprefix(prefix) not in days.sources
         )
         return held
+
+    def _add_days(self, held: Holdings, days: DayChecks, place: Partition) -> None:
+        """Add what is only in compacted days, and what is wrong with these."""
+        held.looked_at += days.looked_at
+        held.checksums += days.checksums
+        held.findings += days.findings
+        files, held.rows = rows_of_days(days, self._filters, len(held.files))
+        held.files += files
+        held.names += (f"../{file.path.relative_to(self._lake.root).as_posix()}" for file in files)
+        day = layout.day_path(place.date, place.book).as_posix()
+        held.findings += (
+            Finding(
+                Kind.GONE,
+                "is gone, and was not pruned: its day, which is compacted, has its rows",
+                f"{day}/{name}",
+                place.book,
+                count=days.sources[name].rows,
+            )
+            for name in sorted(days.missing)
+            if not days.sources[name].pruned
+        )
 
     def beside(
         self, days: Container[int], books: Mapping[int, set[str]], *, whole: bool
@@ -139,7 +178,9 @@ class Shelf:
         # A tenth of the time that relative_to takes, for each of 105,120 files.
         return str(path)[self._prefix :].replace(os.sep, "/")
 
-    def _data_files(self, held: Holdings, partition: Partition, folder: Path) -> list[DataFile]:
+    def _data_files(
+        self, held: Holdings, partition: Partition, folder: Path, compacted: Container[int]
+    ) -> list[DataFile]:
         """List the data files of a partition; what else lies there is noted."""
         try:
             with os.scandir(folder) as found:
@@ -154,7 +195,7 @@ class Shelf:
             else:
                 others.append(entry)
         data = self._note(held, others)
-        if not files and partition not in self._in_journal:
+        if not (files or partition in self._in_journal or partition.minutes in compacted):
             held.findings.append(self._lost(partition, folder, data, debris=bool(others)))
         return files
 
@@ -232,12 +273,23 @@ class Shelf:
         except OSError:
             return False
 
-    def _read(self, held: Holdings, file: DataFile, name: str, written: WrittenFile | None) -> None:
+    def _read(
+        self,
+        held: Holdings,
+        file: DataFile,
+        name: str,
+        written: WrittenFile | None,
+        days: DayChecks,
+        *,
+        again: bool,
+    ) -> None:
         book = file.partition.book
         held.looked_at += 1
         try:
             data = file.path.read_bytes()
         except OSError as error:
+            if again and isinstance(error, FileNotFoundError):
+                raise GoneError(file.path) from error
             held.findings.append(self._unreadable(file.path, error, book))
             return
         if written is not None:
@@ -246,6 +298,10 @@ class Shelf:
                 sizes = f"{written.bytes} bytes were written, {len(data)} are there"
                 text = f"has changed since it was written ({sizes}): restore it from a backup"
                 held.findings.append(Finding(Kind.CHANGED, text, name, book, written.first_tick))
+        if days.sources:
+            held.findings += check_source(file, data, days, name)
+            if name_of(file) in days.stood_for:
+                return
         if not data:
             held.findings.append(Finding(Kind.EMPTY, "is empty: it has no rows", name, book))
             return

@@ -3,6 +3,7 @@
 ::
 
     <lake>/BitsoSpreadMonitor/date=20240725/order_book=btc_mxn/minutes=10/<file>
+    <lake>/BitsoSpreadDaily/date=20240725/order_book=btc_mxn/btc_mxn-20240725.parquet
     <lake>/.bitso-spread/                   all that is not yet, or not, data
 
 Strings and numbers only: nothing here touches the disk, but for `locate`, which looks
@@ -19,6 +20,7 @@ from pathlib import Path
 from bitso_spread.clock import DAY_S
 
 TABLE = "BitsoSpreadMonitor"
+DAILY_TABLE = "BitsoSpreadDaily"
 PRODUCTION = "production"
 SIMULATED = "sim"
 SUFFIXES = {"csv": ".csv", "parquet": ".parquet"}
@@ -31,6 +33,7 @@ _TABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _FILE_NAME = re.compile(
     r"(?:(?P<environment>.+)-)?(?P<book>[a-z0-9]+_[a-z0-9]+)-\d{8}T\d{6}Z(?:-\d+)?\.(?:csv|parquet)",
 )
+_DAILY_NAME = re.compile(r"(?:(?P<environment>.+)-)?(?P<book>[a-z0-9]+_[a-z0-9]+)-\d{8}\.parquet")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -88,13 +91,34 @@ def environment_of(name: str) -> str:
 
     Files of other writers carry no mark and count as production.
     """
-    match = _FILE_NAME.fullmatch(name)
+    match = _FILE_NAME.fullmatch(name) or _DAILY_NAME.fullmatch(name)
     return (match and match["environment"]) or PRODUCTION
 
 
 def is_own_name(name: str) -> bool:
     """Tell whether this package named the file, so that its rows never cross UTC midnight."""
     return _FILE_NAME.fullmatch(name) is not None
+
+
+def daily_table(table: str) -> str:
+    """Name the table of the compacted days of a table."""
+    return DAILY_TABLE if table == TABLE else f"{table}Daily"
+
+
+def day_path(date: int, book: str) -> Path:
+    """Give the folder of a book's day, relative to a table."""
+    return Path(f"date={date}", f"order_book={book}")
+
+
+def daily_name(environment: str, book: str, date: int) -> str:
+    """Name the file of a compacted day; it is marked as `file_name` marks a batch's."""
+    marker = "" if environment == PRODUCTION else f"{environment}-"
+    return f"{marker}{book}-{date}{SUFFIXES['parquet']}"
+
+
+def is_daily_name(name: str) -> bool:
+    """Tell whether a file is named as that of a compacted day."""
+    return _DAILY_NAME.fullmatch(name) is not None
 
 
 def is_table_name(name: str) -> bool:
@@ -139,3 +163,13 @@ def heartbeats_folder(lake: Path, table: str) -> Path:
 def staging_folder(lake: Path, table: str) -> Path:
     """Give the folder in which files are made before they are moved into a partition."""
     return state_folder(lake) / "staging" / table
+
+
+def importing_folder(lake: Path, table: str) -> Path:
+    """Give the folder in which an import sorts the rows of its sources by book and day."""
+    return state_folder(lake) / "importing" / table
+
+
+def stale_folder(lake: Path, table: str) -> Path:
+    """Give the folder of the marks on compacted days to which files have come since."""
+    return state_folder(lake) / "stale" / table

@@ -1,6 +1,6 @@
 """What lies in a table's folders, level by level; what is no partition and no data is passed over.
 
-Which of it a question names is `reader`'s business.
+Which of it a question names is `bitso_spread.lake.walk`'s business.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from pathlib import Path
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
-from bitso_spread.lake.files import DataFile
+from bitso_spread.lake.datafile import DataFile, GoneError
 from bitso_spread.lake.filters import DAY_MINUTES, midnight_of
 
+# Folders are texts here: a Path for each of the 144 of a day takes as long as listing them.
 
-def days_in(folder: Path) -> list[tuple[int, Path]]:
+
+def days_in(folder: str | Path) -> list[tuple[int, str]]:
     """Give the UTC days of a table, such as 20240726, in order, each with its folder.
 
     Raises:
@@ -24,16 +26,24 @@ def days_in(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(text), path) for text, path in _children(folder, "date") if _is_day(text))
 
 
-def books_in(day: Path) -> list[tuple[str, Path]]:
+def books_in(day: str) -> list[tuple[str, str]]:
     """Give the books of a day, each with its folder."""
     return _children(day, "order_book")
 
 
-def batches_in(book: Path) -> Iterator[tuple[int, Path]]:
+def batches_in(book: str) -> Iterator[tuple[int, str]]:
     """Give the minutes at which batches of a book's day start, each with its folder."""
     for text, path in _children(book, "minutes"):
         if _is_minute(text):
             yield int(text), path
+
+
+def names_in(folder: str | Path) -> set[str]:
+    """Give the names of all that lies in a folder, which may be gone."""
+    try:
+        return {entry.name for entry in _entries(folder)}
+    except GoneError:
+        return set()
 
 
 def is_place(name: str, key: str) -> bool:
@@ -44,27 +54,27 @@ def is_place(name: str, key: str) -> bool:
     return {"date": _is_day, "minutes": _is_minute}.get(key, bool)(value)
 
 
-def files_in(partition: layout.Partition, folder: Path) -> Iterator[DataFile]:
+def files_in(partition: layout.Partition, folder: str | Path) -> Iterator[DataFile]:
     """Give the data files of a partition, by their names."""
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
         if layout.is_data_file(entry.name) and entry.is_file():
             yield DataFile(partition, Path(entry.path), _size(entry))
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
     except FileNotFoundError:
-        raise LakeError(f"{folder} is gone: it was there a moment ago, so ask again") from None
+        raise GoneError(Path(folder)) from None
     except OSError as error:
         raise LakeError(f"{folder} cannot be read: {error.strerror}") from error
 
 
-def _children(folder: Path, key: str) -> list[tuple[str, Path]]:
+def _children(folder: str | Path, key: str) -> list[tuple[str, str]]:
     """Give the values of a partition key in a folder; what is no partition is passed over."""
     values = ((layout.key_of(entry.name, key), entry) for entry in _entries(folder))
-    return [(value, Path(entry.path)) for value, entry in values if value and entry.is_dir()]
+    return [(value, entry.path) for value, entry in values if value and entry.is_dir()]
 
 
 def _is_day(text: str) -> bool:

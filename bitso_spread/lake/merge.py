@@ -14,7 +14,7 @@ from datetime import datetime
 import polars as pl
 
 from bitso_spread.lake.columns import TIME
-from bitso_spread.lake.files import DataFile
+from bitso_spread.lake.datafile import DataFile
 
 # More than a day of one book, which is 5.6 MB of CSV and takes 45 ms to list, read and sort.
 # Larger portions are no faster by the row, and hold more rows in memory.

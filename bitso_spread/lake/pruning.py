@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from bitso_spread.lake.columns import INSTANT, TIME
-from bitso_spread.lake.filters import midnight_of, start_of
+from bitso_spread.lake.filters import midnight_of
 from bitso_spread.lake.layout import Partition
 
 BOOK_KEY = "order_book"
@@ -26,9 +26,8 @@ KEYS: Mapping[str, pl.DataType] = {"date": pl.Int32(), BOOK_KEY: pl.String(), "m
 """The keys of a partition, as columns: the UTC day such as 20240726, the book, and the batch's
 start in minutes from UTC midnight."""
 
-_EARLIEST, _LATEST = "earliest", "latest"
 # The instants between which the rows of a partition lie, both included.
-_PLACES = {**KEYS, "book": pl.String(), _EARLIEST: INSTANT, _LATEST: INSTANT}
+_EARLIEST, _LATEST = "earliest", "latest"
 _INDEX = "index"
 _MOMENT = timedelta(microseconds=1)
 _TRUE = pl.lit(value=True)
@@ -46,27 +45,59 @@ _ANYTHING = _Can(_TRUE, _TRUE)
 
 
 class Condition:
-    """A condition on rows, as polars hands it to a source; None is no condition."""
+    """A condition on rows, as polars hands it to a source; None is no condition.
+
+    It chooses what of a lake is listed: see `bitso_spread.lake.walk.Choice`.
+    """
 
     def __init__(self, predicate: pl.Expr | None) -> None:
         self._tree = None
+        self._names: set[str] = set()
         if predicate is not None:
             self._tree = json.loads(predicate.meta.serialize(format="json"))
+            self._names = set(predicate.meta.root_names())
 
-    def choose(
+    def days(self, days: Sequence[int], *, over_midnight: bool = True) -> list[int]:
+        """Give the days in whose folders a row may lie of which the condition is true."""
+        if not self._names & {"date", TIME}:
+            return [*days]
+        places = [Partition(day, 0, "") for day in days]
+        chosen = self._choose(places, {"date"}, over_midnight=over_midnight)
+        return [place.date for place in chosen]
+
+    def books(self, day: int, books: Sequence[str]) -> list[str]:
+        """Give the books of a day of which a row may be."""
+        if not self._names & {BOOK_KEY, "book"}:
+            return [*books]
+        places = [Partition(day, 0, book) for book in books]
+        return [place.book for place in self._choose(places, {"date", BOOK_KEY})]
+
+    def partitions(
+        self, partitions: Sequence[Partition], *, over_midnight: bool = True
+    ) -> list[Partition]:
+        """Give those in which a row may lie.
+
+        Args:
+            partitions: of days and books that are chosen.
+            over_midnight: whether rows may lie on the day after, as those of other writers do.
+        """
+        if not self._names & {"minutes", TIME} or not (over_midnight or TIME in self._names):
+            return [*partitions]
+        return self._choose(partitions, KEYS, over_midnight=over_midnight)
+
+    def minutes(self, minutes: Sequence[int]) -> frozenset[int] | None:
+        """Leave it to who reads a compacted day: the condition is asked of each of its rows."""
+        del minutes
+        return None
+
+    def _choose(
         self,
         partitions: Sequence[Partition],
-        known: Container[str] = KEYS,
+        known: Container[str],
         *,
         over_midnight: bool = True,
     ) -> list[Partition]:
-        """Give those in which a row may lie of which the condition is true.
-
-        Args:
-            partitions: where rows may lie.
-            known: the keys that are known yet; what the others hold does not matter.
-            over_midnight: whether rows may lie on the day after, as those of other writers do.
-        """
+        """Choose by the keys that are known yet; what the others hold does not matter."""
         if self._tree is None or not partitions:
             return [*partitions]
         names = {name for name in KEYS if name in known}
@@ -85,16 +116,19 @@ class Condition:
 def _places(of: Sequence[Partition], *, over_midnight: bool) -> pl.DataFrame:
     """Give partitions as places; rows that cross midnight are those of other writers alone."""
     length = timedelta(days=2 if over_midnight else 1) - _MOMENT
+    midnights = {date: midnight_of(date) for date in {place.date for place in of}}
+    midnight = pl.Series([midnights[place.date] for place in of], dtype=INSTANT)
     return pl.DataFrame(
         {
-            "date": [place.date for place in of],
-            BOOK_KEY: [place.book for place in of],
-            "book": [place.book for place in of],
-            "minutes": [place.minutes for place in of],
-            _EARLIEST: [start_of(place) for place in of],
-            _LATEST: [midnight_of(place.date) + length for place in of],
-        },
-        schema=_PLACES,
+            "date": pl.Series([place.date for place in of], dtype=pl.Int32),
+            BOOK_KEY: pl.Series([place.book for place in of], dtype=pl.String),
+            "minutes": pl.Series([place.minutes for place in of], dtype=pl.Int32),
+        }
+    ).select(
+        *KEYS,
+        pl.col(BOOK_KEY).alias("book"),
+        (midnight + pl.duration(minutes="minutes", time_unit="us")).alias(_EARLIEST),
+        (midnight + length).alias(_LATEST),
     )
 
 

@@ -1,7 +1,8 @@
-"""What is in a lake: its days, books and batches, and their rows in order.
+"""A lake, to be asked: its days, books and files, and their rows in order, summed up or in SQL.
 
 Only what a question names is listed, level by level, and only the files that are left are
-opened. `filters` reads the question, `files` what is in a file, `layout` knows the paths.
+opened. `filters` reads the question, `walk` lists what it names, `units` reads the files, and
+`layout` knows the paths.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, cast
 
 import polars as pl
 
 from bitso_spread.errors import LakeError, UnknownBookError, UsageError
 from bitso_spread.lake import layout, summary
 from bitso_spread.lake.columns import FIVE, FULL, SCHEMAS, check_columns, no_rows
-from bitso_spread.lake.files import DataFile, OnBad, columns_of, read_files, read_readable
-from bitso_spread.lake.filters import Filters, Question
-from bitso_spread.lake.listing import batches_in, books_in, days_in, files_in
+from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.files import OnBad, columns_of, read_readable
+from bitso_spread.lake.filters import Asked, Filters, Question
 from bitso_spread.lake.merge import at_least_one, first_rows, in_order
 from bitso_spread.lake.pruning import KEYS, Condition
 from bitso_spread.lake.records import Records, read_records
 from bitso_spread.lake.scan import Source
 from bitso_spread.lake.sql import plan
+from bitso_spread.lake.units import read_rows
+from bitso_spread.lake.walk import Choice, Walk
 from bitso_spread.model import State, resolve_book
 
 _log = logging.getLogger("bitso_spread.lake")
@@ -42,6 +46,16 @@ class Told(TypedDict, total=False):
     on_environment: OnEnvironment
     """Called with the environment that rows were recorded from, such as ``production`` or ``sim``,
     when they are read."""
+
+
+class Asking(Question, Told, total=False):
+    """The conditions of a question, and whom to tell."""
+
+
+def _split(asking: Asking) -> tuple[Question, Told]:
+    told = {name: value for name, value in asking.items() if name in Told.__optional_keys__}
+    question = {name: value for name, value in asking.items() if name not in told}
+    return cast("Question", question), cast("Told", told)
 
 
 class Lake:
@@ -68,9 +82,13 @@ class Lake:
         self.table = table
         self.root = layout.locate(Path(path), table)
         """Absolute; the table is a folder in it."""
-        self._folder = self.root / table
+        self._walk = Walk(self.root, table)
         # A collector makes its journal at once, and the table with its first batch.
-        if not (self._folder.is_dir() or layout.state_file(self.root, table).is_file()):
+        if not (
+            (self.root / table).is_dir()
+            or layout.state_file(self.root, table).is_file()
+            or (self.root / layout.daily_table(table)).is_dir()
+        ):
             raise LakeError(
                 f"there is no lake at {self.root}: it has no folder {table}; name the right one "
                 "with --lake, or make one with bitso-spread collect",
@@ -78,7 +96,7 @@ class Lake:
 
     def dates(self) -> list[int]:
         """Give the UTC days that have a folder, in order, such as 20240726."""
-        return [day for day, _ in self._days(Filters())]
+        return self._walk.days()
 
     def books(self, **question: Unpack[Question]) -> list[str]:
         """Give the books of the days that are asked for, in order."""
@@ -86,56 +104,35 @@ class Lake:
         wanted, found = self._resolve(filters), self._books_of(filters)
         return sorted(found if wanted is None else found & wanted)
 
-    def books_by_day(self) -> dict[int, set[str]]:
-        """Give the books of each UTC day that has a folder."""
-        return {
-            day: {book for book, _ in books_in(folder)} for day, folder in self._days(Filters())
-        }
+    def books_by_day(self, **question: Unpack[Question]) -> dict[int, set[str]]:
+        """Give the books of each UTC day that is asked for and has a folder, by day."""
+        return self._walk.books(self._asked(Filters.of(**question)))
 
     def partitions(self, **question: Unpack[Question]) -> Iterator[layout.Partition]:
-        """Give the partitions that are asked for, by their start, then by book."""
-        return (partition for partition, _ in self._folders(Filters.of(**question)))
+        """Give the partitions that are asked for, by their start, then by book.
+
+        Of a day that is compacted, those whose files have been deleted are not among them.
+        """
+        return (partition for partition, _ in self.folders(**question))
 
     def folders(self, **question: Unpack[Question]) -> Iterator[tuple[layout.Partition, Path]]:
         """Give the partitions that are asked for, each with its folder."""
-        return self._folders(Filters.of(**question))
+        for partition, folder in self._walk.folders(self._asked(Filters.of(**question))):
+            yield partition, Path(folder)
 
     def files(self, **question: Unpack[Question]) -> Iterator[DataFile]:
         """Give the data files that may hold rows that are asked for, by their start.
 
-        Their names tell simulated rows: see `DataFile.environment`.
+        Their names tell simulated rows: see `DataFile.environment`. A day that is compacted is
+        one file, which says so; `bitso_spread.lake.units.read_rows` reads files of either kind.
         """
-        return self._files(Filters.of(**question))
+        return self._walk.files(self._asked(Filters.of(**question)))
 
     def where(self, condition: Condition) -> Iterator[DataFile]:
         """Give the data files that may hold rows of which a condition is true, by their start."""
-        folders = dict(self._days(Filters()))
-        days = [layout.Partition(day, 0, "") for day in folders]
-        for day in condition.choose(days, known={"date"}):
-            books = dict(books_in(folders[day.date]))
-            wanted = condition.choose(
-                [layout.Partition(day.date, 0, book) for book in books],
-                known={"date", "order_book"},
-            )
-            batches = {
-                layout.Partition(day.date, minutes, of.book): path
-                for of in wanted
-                for minutes, path in batches_in(books[of.book])
-            }
-            partitions = sorted(batches)
-            own = set(condition.choose(partitions, over_midnight=False))
-            for partition in condition.choose(partitions):
-                for file in files_in(partition, batches[partition]):
-                    if partition in own or not file.is_own:
-                        yield file
+        return self._walk.files(condition)
 
-    def scan(
-        self,
-        *,
-        columns: str | None = None,
-        on_bad: OnBad = None,
-        on_environment: OnEnvironment = None,
-    ) -> pl.LazyFrame:
+    def scan(self, *, columns: str | None = None, **told: Unpack[Told]) -> pl.LazyFrame:
         """Give all rows as a LazyFrame, which opens the partitions that a query needs.
 
         To the five columns come those of the partition: ``date`` (20240726), ``order_book`` and
@@ -144,74 +141,46 @@ class Lake:
 
             lake.scan().filter(pl.col("date") == 20240726, pl.col("spread") > 0.5).collect()
 
-        Rows come by batch, then book. With a condition and a limit, ``collect(engine="streaming")``
-        opens no further file once it has enough.
+        Rows come by day, and within a day by batch, then book; a book's day that is compacted
+        comes as one batch. With a condition and a limit, ``collect(engine="streaming")`` opens no
+        further file once it has enough.
 
         Args:
             columns: ``five`` or ``full``; by default as the latest file has them.
-            on_bad: called with what is wrong with a file, which is then passed over. Without it,
-                such a file ends the query with a `LakeError` that names it.
-            on_environment: called with the environment that rows were recorded from, such as
-                ``production`` or ``sim``, when they are read.
+            **told: see `Told`.
         """
         kind = columns or self._latest_columns()
         check_columns(kind)
         return Source(
             self.where,
+            self._walk.relist,
             {**SCHEMAS[kind], **KEYS},
-            on_bad=on_bad,
-            on_environment=on_environment or (lambda _environment: None),
+            on_bad=told.get("on_bad"),
+            on_environment=told.get("on_environment") or _tell_nobody,
         ).frame()
 
-    def asked(
-        self,
-        *,
-        columns: str | None = None,
-        on_bad: OnBad = None,
-        on_environment: OnEnvironment = None,
-        **question: Unpack[Question],
-    ) -> pl.LazyFrame:
-        """Give the rows of `scan` that a question asks for; see `Question`.
+    def asked(self, *, columns: str | None = None, **asking: Unpack[Asking]) -> pl.LazyFrame:
+        """Give the rows of `scan` that a question asks for; see `Question` and `Told`.
 
         Raises:
             UsageError: one of the conditions makes no sense.
         """
+        question, told = _split(asking)
         filters = Filters.of(**question)
-        rows = self.scan(columns=columns, on_bad=on_bad, on_environment=on_environment)
+        rows = self.scan(columns=columns, **told)
         return rows.filter(*filters.conditions(self._resolve(filters)))
 
-    def every(
-        self,
-        length: str,
-        *,
-        on_bad: OnBad = None,
-        on_environment: OnEnvironment = None,
-        **question: Unpack[Question],
-    ) -> pl.DataFrame:
+    def every(self, length: str, **asking: Unpack[Asking]) -> pl.DataFrame:
         """Sum up each book by spans such as ``10m``: see `bitso_spread.lake.summary.every`."""
-        rows = self.asked(on_bad=on_bad, on_environment=on_environment, **question)
-        return summary.every(rows, length, question.get("tz", "UTC"))
+        return summary.every(self.asked(**asking), length, asking.get("tz", "UTC"))
 
     def stats(
-        self,
-        thresholds: Sequence[float] = summary.THRESHOLDS,
-        *,
-        on_bad: OnBad = None,
-        on_environment: OnEnvironment = None,
-        **question: Unpack[Question],
+        self, thresholds: Sequence[float] = summary.THRESHOLDS, **asking: Unpack[Asking]
     ) -> pl.DataFrame:
         """Sum up each book over all rows: see `bitso_spread.lake.summary.stats`."""
-        rows = self.asked(on_bad=on_bad, on_environment=on_environment, **question)
-        return summary.stats(rows, thresholds, missed=self._missed)
+        return summary.stats(self.asked(**asking), thresholds, missed=self._missed)
 
-    def sql(
-        self,
-        query: str,
-        *,
-        columns: str | None = None,
-        on_bad: OnBad = None,
-        on_environment: OnEnvironment = None,
-    ) -> pl.LazyFrame:
+    def sql(self, query: str, *, columns: str | None = None, **told: Unpack[Told]) -> pl.LazyFrame:
         """Give the plan of a SELECT over the table, whose rows `scan` gives; collect it for them.
 
         ::
@@ -224,17 +193,10 @@ class Lake:
         Raises:
             UsageError: it is no SELECT, or names what there is not; the message says where or what.
         """
-        rows = self.scan(columns=columns, on_bad=on_bad, on_environment=on_environment)
-        return plan(query, self.table, rows, self._own_name)
+        return plan(query, self.table, self.scan(columns=columns, **told), self._own_name)
 
     def stream(
-        self,
-        *,
-        columns: str = FIVE,
-        limit: int | None = None,
-        on_bad: OnBad = None,
-        on_environment: OnEnvironment = None,
-        **question: Unpack[Question],
+        self, *, columns: str = FIVE, limit: int | None = None, **asking: Unpack[Asking]
     ) -> Iterator[pl.DataFrame]:
         """Give the rows, ordered by time and then book, as frames that follow one another.
 
@@ -246,10 +208,7 @@ class Lake:
             columns: ``five``; or ``full`` for those of `bitso_spread.lake.columns` besides, which
                 are null where a file does not have them.
             limit: the number of rows after which to stop.
-            on_bad: called with what is wrong with a file, which is then passed over.
-            on_environment: called with the environment that rows were recorded from, such as
-                ``production`` or ``sim``, before the rows are given.
-            **question: see `Question`.
+            **asking: see `Question` and `Told`.
 
         Raises:
             UsageError: one of the conditions makes no sense.
@@ -258,53 +217,46 @@ class Lake:
         check_columns(columns)
         if limit is not None and limit < 0:
             raise UsageError(f"a limit of {limit} rows makes no sense: give 0 or more")
+        question, told = _split(asking)
         filters = Filters.of(**question)
-        tell = on_environment or (lambda _environment: None)
-        frames = in_order(
-            self._files(filters), lambda files: _read(files, filters, columns, on_bad, tell)
-        )
+        choice = self._asked(filters)
+        read = partial(self._read, filters, choice, columns, told)
+        frames = in_order(self._walk.files(choice), read)
         asked = frames if limit is None else first_rows(frames, limit)
         return at_least_one(asked, no_rows(SCHEMAS[columns]))
 
     def read(
-        self,
-        *,
-        columns: str = FIVE,
-        limit: int | None = None,
-        on_bad: OnBad = None,
-        on_environment: OnEnvironment = None,
-        **question: Unpack[Question],
+        self, *, columns: str = FIVE, limit: int | None = None, **asking: Unpack[Asking]
     ) -> pl.DataFrame:
         """Give what `stream` gives as one frame."""
-        frames = self.stream(
-            columns=columns,
-            limit=limit,
-            on_bad=on_bad,
-            on_environment=on_environment,
-            **question,
-        )
-        return pl.concat(list(frames))
+        return pl.concat(list(self.stream(columns=columns, limit=limit, **asking)))
 
-    def _days(self, filters: Filters) -> list[tuple[int, Path]]:
-        if not self._folder.is_dir():
-            return []
-        return [(day, path) for day, path in days_in(self._folder) if filters.may_name_day(day)]
+    def _read(
+        self,
+        filters: Filters,
+        choice: Choice,
+        columns: str,
+        told: Told,
+        files: Sequence[DataFile],
+    ) -> pl.DataFrame:
+        def read(several: Sequence[DataFile]) -> pl.DataFrame:
+            return read_rows(
+                several,
+                [*SCHEMAS[columns]],
+                relist=lambda files: self._walk.relist(files, choice),
+            )
 
-    def _folders(self, filters: Filters) -> Iterator[tuple[layout.Partition, Path]]:
-        wanted = self._resolve(filters)
-        for day, folder in self._days(filters):
-            found = [
-                (layout.Partition(day, minutes, book), path)
-                for book, batches in books_in(folder)
-                if wanted is None or book in wanted
-                for minutes, path in batches_in(batches)
-            ]
-            yield from sorted(entry for entry in found if filters.may_name_partition(entry[0]))
-
-    def _files(self, filters: Filters) -> Iterator[DataFile]:
-        for partition, folder in self._folders(filters):
-            over = filters.is_over_by(partition)
-            yield from (file for file in files_in(partition, folder) if not (over and file.is_own))
+        by_environment: dict[str, list[DataFile]] = {}
+        for file in files:
+            by_environment.setdefault(file.environment, []).append(file)
+        tell = told.get("on_environment") or _tell_nobody
+        frames = []
+        for environment, group in by_environment.items():
+            rows = filters.keep(read_readable(group, read, told.get("on_bad")))
+            if rows.height:
+                tell(environment)
+            frames.append(rows)
+        return pl.concat(frames)
 
     def _missed(self) -> pl.DataFrame:
         """Give the spans that the recorder was stopped for, from the first to the last second."""
@@ -322,17 +274,16 @@ class Lake:
         return resolve_book(book, self._books_of(Filters()))
 
     def _latest_columns(self) -> str:
-        for file in self._latest():
+        for file in self._walk.latest():
+            if file.day is not None and file.day.cover is not None:
+                return file.day.cover.columns
             # What is wrong with a file is told when its rows are asked for.
             with suppress(LakeError):
                 return FULL if {*SCHEMAS[FULL]} <= {*columns_of(file)} else FIVE
         return FIVE
 
-    def _latest(self) -> Iterator[DataFile]:
-        for day, folder in reversed(self._days(Filters())):
-            for book, batches in books_in(folder):
-                for minutes, path in sorted(batches_in(batches), reverse=True):
-                    yield from files_in(layout.Partition(day, minutes, book), path)
+    def _asked(self, filters: Filters) -> Asked:
+        return Asked(filters, self._resolve(filters))
 
     def _resolve(self, filters: Filters) -> frozenset[str] | None:
         """Give the lake's own names of the books that are asked for; None is every book."""
@@ -352,26 +303,8 @@ class Lake:
         return frozenset(found)
 
     def _books_of(self, filters: Filters) -> set[str]:
-        return {book for _, folder in self._days(filters) for book, _ in books_in(folder)}
+        return set().union(*self._walk.books(Asked(filters)).values())
 
 
-def _read(
-    files: Sequence[DataFile],
-    filters: Filters,
-    columns: str,
-    on_bad: OnBad,
-    on_environment: Callable[[str], None],
-) -> pl.DataFrame:
-    def read(several: Sequence[DataFile]) -> pl.DataFrame:
-        return read_files(several, [*SCHEMAS[columns]])
-
-    by_environment: dict[str, list[DataFile]] = {}
-    for file in files:
-        by_environment.setdefault(file.environment, []).append(file)
-    frames = []
-    for environment, group in by_environment.items():
-        rows = filters.keep(read_readable(group, read, on_bad))
-        if rows.height:
-            on_environment(environment)
-        frames.append(rows)
-    return pl.concat(frames)
+def _tell_nobody(_environment: str) -> None:
+    """Take note of nothing."""

@@ -47,6 +47,8 @@ class Records:
     """The spans of which nothing was known of a book, in order; all have an end."""
     first: Mapping[str, int] = field(default_factory=dict)
     """The first tick of each book that was ever written."""
+    daily: Mapping[str, set[str]] = field(default_factory=dict)
+    """The checksums that each compacted day may have, by its path in their table."""
     last: Mapping[str, int] = field(default_factory=dict)
     """The last tick of each book that was ever recorded."""
 
@@ -108,7 +110,7 @@ def _records(state: LakeState, taken_at: float) -> Records:
         outages.setdefault(outage.book, []).append(ended)
     # A table's identity has one interval, and so all of its batches.
     interval = min(intervals, default=1)
-    return Records(taken_at, interval, files, batches, outages, first, last)
+    return Records(taken_at, interval, files, batches, outages, first, state.daily(), last)
 
 
 @contextmanager

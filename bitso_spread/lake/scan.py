@@ -1,26 +1,45 @@
 """A lake as a polars LazyFrame: conditions choose partitions before anything is opened.
 
 polars hands the conditions, the columns and the number of rows that a query needs to the source
-here. Where a condition can hold is `pruning`'s business, which files there are `reader`'s, and
-what is in them `files`'s.
+here. Where a condition can hold is `pruning`'s business, which files there are `walk`'s, and
+what is in them `units`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from itertools import groupby
+from typing import NamedTuple
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from bitso_spread.lake.files import FILE, DataFile, OnBad, read_numbered, read_readable
-from bitso_spread.lake.pruning import BOOK_KEY, KEYS, Condition
+from bitso_spread.lake.columns import TIME
+from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.files import UNREADABLE, OnBad, read_readable
+from bitso_spread.lake.pruning import Condition
+from bitso_spread.lake.units import (
+    are_parquet,
+    can_be_scanned,
+    name_the_bad,
+    read_keyed,
+    read_rows,
+    scan_batches,
+    scan_days,
+)
 
-# How much is read at once: a file, for who asks for a few rows, and then ever more. polars asks
-# for up to two portions ahead of what it needs.
+# So many files are read one by one, for who asks for a few rows: polars asks for up to two portions
+# ahead of what it needs. After that, each portion costs more than its files do.
 _SINGLE = 3
-_GROWTH = 6
 _PORTION_BYTES = 8_000_000
+
+
+class _Asked(NamedTuple):
+    """What polars asks of a portion."""
+
+    condition: Condition
+    predicate: pl.Expr | None
+    names: Sequence[str]
 
 
 class Source:
@@ -28,6 +47,7 @@ class Source:
 
     Args:
         where: gives the files that may hold rows of which a condition is true.
+        relist: gives files anew of which one was gone.
         schema: the columns that there are, in order.
         on_bad: called with what is wrong with a file, which is then passed over; None lets a file
             that cannot be read end the query.
@@ -37,12 +57,14 @@ class Source:
     def __init__(
         self,
         where: Callable[[Condition], Iterator[DataFile]],
+        relist: Callable[[Sequence[DataFile], Condition], list[DataFile]],
         schema: Mapping[str, pl.DataType],
         *,
         on_bad: OnBad,
         on_environment: Callable[[str], None],
     ) -> None:
         self._where = where
+        self._relist = relist
         self._schema = schema
         self._on_bad = on_bad
         self._on_environment = on_environment
@@ -59,56 +81,87 @@ class Source:
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
         names = list(self._schema) if columns is None else columns
+        asked = _Asked(Condition(predicate), predicate, names)
         left = limit
-        for portion in _portions(self._where(Condition(predicate))):
-            rows = self._read(portion, names)
-            if predicate is not None:
-                rows = rows.filter(predicate)
-            if left is not None:
-                rows = rows.head(left)
-                left -= rows.height
-            yield rows.select(names)
-            if left is not None and left <= 0:
-                return
+        for portion in _portions(self._where(asked.condition)):
+            for rows in self._read(portion, asked, left):
+                yield rows
+                if left is not None:
+                    left -= rows.height
+                    if left <= 0:
+                        return
         # Where no file is opened the columns still have their types.
         yield pl.DataFrame(schema={name: self._schema[name] for name in names})
 
-    def _read(self, portion: Sequence[DataFile], names: Sequence[str]) -> pl.DataFrame:
-        wanted = [name for name in names if name not in KEYS] or ["book"]
-        keys = [name for name in names if name in KEYS]
-
-        def read(files: Sequence[DataFile]) -> pl.DataFrame:
-            return read_numbered(files, names=wanted).with_columns(_keys(files, keys))
-
-        rows = read_readable(portion, read, self._on_bad)
+    def _read(
+        self, portion: Sequence[DataFile], asked: _Asked, limit: int | None
+    ) -> Iterator[pl.DataFrame]:
         for environment in {file.environment for file in portion}:
             self._on_environment(environment)
-        return rows
+        if self._on_bad is None and can_be_scanned(portion):
+            yield from self._scan(portion, asked, limit)
+            return
+        if are_parquet(portion):
+            scanned = self._scanned(portion, asked, limit)
+            if scanned is not None:
+                yield scanned
+                return
 
+        def read(files: Sequence[DataFile]) -> pl.DataFrame:
+            return read_rows(
+                files,
+                asked.names,
+                relist=lambda files: self._relist(files, asked.condition),
+                read_batches=read_keyed,
+            )
 
-def _keys(portion: Sequence[DataFile], names: Iterable[str]) -> list[pl.Expr]:
-    """Give the keys of each row's partition, which its file's number tells."""
-    of_files: dict[str, list[Any]] = {
-        "date": [file.partition.date for file in portion],
-        BOOK_KEY: [file.partition.book for file in portion],
-        "minutes": [file.partition.minutes for file in portion],
-    }
-    return [
-        pl.lit(pl.Series(name, of_files[name], KEYS[name])).gather(pl.col(FILE)).alias(name)
-        for name in names
-    ]
+        rows = read_readable(portion, read, self._on_bad)
+        if asked.predicate is not None:
+            rows = rows.filter(asked.predicate)
+        rows = rows.select(asked.names)
+        yield rows if limit is None else rows.head(limit)
+
+    def _scanned(
+        self, portion: Sequence[DataFile], asked: _Asked, limit: int | None
+    ) -> pl.DataFrame | None:
+        """Give the rows of files as polars reads them by itself; None if it cannot."""
+        rows = scan_batches(portion, self._schema)
+        if asked.predicate is not None:
+            rows = rows.filter(asked.predicate)
+        rows = rows.select(asked.names)
+        try:
+            found = (rows if limit is None else rows.head(limit)).collect()
+        except (*UNREADABLE, OSError):
+            return None
+        return None if TIME in found and found[TIME].has_nulls() else found
+
+    def _scan(
+        self, portion: Sequence[DataFile], asked: _Asked, limit: int | None
+    ) -> Iterator[pl.DataFrame]:
+        rows = scan_days(portion, self._schema)
+        if asked.predicate is not None:
+            rows = rows.filter(asked.predicate)
+        rows = rows.select(asked.names)
+        try:
+            yield from (rows if limit is None else rows.head(limit)).collect_batches(lazy=True)
+        except (*UNREADABLE, OSError) as error:
+            raise name_the_bad(portion, error) from error
 
 
 def _portions(files: Iterable[DataFile]) -> Iterator[list[DataFile]]:
+    """Cut between partitions, never within one, and between compacted days and the rest."""
     portion: list[DataFile] = []
-    most, held, given = 1, 0, 0
-    for file in files:
-        if portion and (len(portion) >= most or held >= _PORTION_BYTES):
-            yield portion
-            portion, held = [], 0
-            given += 1
-            most = most * _GROWTH if given >= _SINGLE else 1
-        portion.append(file)
-        held += file.size
-    if portion:
+    held = given = 0
+    for is_plain, alike in groupby(files, lambda file: file.day is not None and file.day.is_plain):
+        for file in alike:
+            # What polars scans by itself it scans in portions of its own.
+            full = given < _SINGLE or (held >= _PORTION_BYTES and not is_plain)
+            if portion and full and file.partition != portion[-1].partition:
+                yield portion
+                portion, held = [], 0
+                given += 1
+            portion.append(file)
+            held += file.size
         yield portion
+        portion, held = [], 0
+        given += 1

@@ -61,6 +61,19 @@ ALTER TABLE sample ADD COLUMN exchange_ms INTEGER;
 ALTER TABLE sample ADD COLUMN age_ms INTEGER;
 ALTER TABLE sample ADD COLUMN source TEXT
 """,
+    """
+CREATE TABLE daily (
+    path TEXT NOT NULL, sha256 TEXT NOT NULL,
+    PRIMARY KEY (path, sha256)
+) STRICT, WITHOUT ROWID
+""",
+    """
+CREATE TABLE replacement (
+    path TEXT PRIMARY KEY, book TEXT NOT NULL,
+    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, rows INTEGER NOT NULL,
+    interval INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+""",
 )
 # Of `sample`, besides the batch, in the order of a `Sample`.
 _ROW = ", ".join(field.name for field in fields(Sample))
@@ -73,7 +86,8 @@ class Identity:
     """What a table holds; nothing else is ever mixed into it."""
 
     environment: str
-    hosts: str
+    hosts: str | None
+    """None where they are not known, as for what others recorded: those who come later add them."""
     format: str
     columns: str
     interval: int
@@ -143,7 +157,8 @@ class LakeState(Closing):
         Raises:
             LakeIdentityError: it holds something else; the message says what.
         """
-        wanted = {name: str(value) for name, value in asdict(identity).items()}
+        entries = asdict(identity).items()
+        wanted = {name: str(value) for name, value in entries if value is not None}
         held = dict(self._db.execute("SELECT name, value FROM identity"))
         if _SETTLED in held and wanted.items() <= held.items():
             return
@@ -152,8 +167,8 @@ class LakeState(Closing):
             held = dict(self._db.execute("SELECT name, value FROM identity"))
             if _SETTLED not in held and not self._db.execute("SELECT 1 FROM mark").fetchone():
                 self._db.execute("DELETE FROM identity")
-                entries = wanted | {_SETTLED: "yes"} if settle else wanted
-                self._db.executemany("INSERT INTO identity VALUES (?, ?)", entries.items())
+                noted = wanted | {_SETTLED: "yes"} if settle else wanted
+                self._db.executemany("INSERT INTO identity VALUES (?, ?)", noted.items())
                 return
             differing = [name for name, value in wanted.items() if held.get(name, value) != value]
             if not differing:
@@ -167,6 +182,12 @@ class LakeState(Closing):
                 f"this table holds {holds}, and {asked} was asked for: they never mix; "
                 "give --lake another folder, or --table another name"
             )
+
+    def identity(self) -> dict[str, str]:
+        """Give what the table holds, as far as that is known and settled: see `Identity`."""
+        held = dict(self._db.execute("SELECT name, value FROM identity"))
+        settled = held.pop(_SETTLED, None) is not None
+        return held if settled or self.marks() else {}
 
     def take_over(self, identity: Mapping[str, str], marks: Mapping[str, int]) -> None:
         """Write down what is known of a table that was there before this journal."""
@@ -210,9 +231,10 @@ class LakeState(Closing):
         return [Batch(*row) for row in found]
 
     def unfinished(self) -> list[str]:
-        """Give the books of which rows are not yet in the table, or an outage is open."""
+        """Give the books of which rows are not yet in the table, or something is left open."""
         found = self._db.execute(
-            "SELECT book FROM batch UNION SELECT book FROM outage WHERE last_tick IS NULL"
+            "SELECT book FROM batch UNION SELECT book FROM outage WHERE last_tick IS NULL "
+            "UNION SELECT book FROM replacement"
         )
         return sorted(book for (book,) in found)
 
@@ -260,6 +282,58 @@ class LakeState(Closing):
             "FROM file WHERE written_at IS NOT NULL ORDER BY first_tick, book"
         )
         return [WrittenFile(*row) for row in found]
+
+    def intend(self, file: WrittenFile) -> None:
+        """Note that a file of the table is about to be replaced by this one."""
+        with self._db.transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO replacement VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(file)
+            )
+
+    def intended(self, book: str) -> list[WrittenFile]:
+        """Give the files of a book of which it is not noted whether they were replaced."""
+        found = self._db.execute(
+            "SELECT path, book, first_tick, last_tick, rows, interval, bytes, sha256 "
+            "FROM replacement WHERE book = ?",
+            (book,),
+        )
+        return [WrittenFile(*row) for row in found]
+
+    def replaced(self, file: WrittenFile, *, done: bool) -> None:
+        """Note that a file was replaced as it was intended, or that it was not."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._db.transaction():
+            if done:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO file (path, book, first_tick, last_tick, rows, "
+                    "interval, bytes, sha256, written_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*astuple(file), now),
+                )
+            self._db.execute("DELETE FROM replacement WHERE path = ?", (file.path,))
+
+    def note_daily(self, path: str, sha256: str) -> None:
+        """Note what a compacted day is about to become; what it is now stays noted besides.
+
+        Args:
+            path: relative to the table of compacted days, with forward slashes.
+            sha256: the checksum of the file that is about to be moved there.
+        """
+        with self._db.transaction():
+            self._db.execute(
+                "INSERT INTO daily VALUES (?, ?) ON CONFLICT DO NOTHING", (path, sha256)
+            )
+
+    def settle_daily(self, path: str, sha256: str | None) -> None:
+        """Note that a compacted day is just that file, or with None that there is none."""
+        with self._db.transaction():
+            self._db.execute("DELETE FROM daily WHERE path = ? AND sha256 IS NOT ?", (path, sha256))
+
+    def daily(self) -> dict[str, set[str]]:
+        """Give the checksums that each compacted day may have, by its path."""
+        found: dict[str, set[str]] = {}
+        for path, sha256 in self._db.execute("SELECT path, sha256 FROM daily"):
+            found.setdefault(path, set()).add(sha256)
+        return found
 
     def outages(self) -> list[Outage]:
         """Give the spans of which nothing was known, with their causes, oldest first."""

@@ -11,6 +11,7 @@ from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.lake.database import NewerJournalError
 from bitso_spread.lake.locks import BookLocks, only_opener
+from bitso_spread.lake.replacing import finish_replacements
 from bitso_spread.lake.set_aside import set_aside
 from bitso_spread.lake.state import Batch, Identity, LakeState
 from bitso_spread.lake.takeover import take_over
@@ -152,6 +153,7 @@ class Table(Closing):
             if batch.book == book and (written := writer.write(batch)) is not None:
                 log.warning("recovered %d rows of %s that a stop had left", written.rows, book)
                 on_file(written.path, batch, written.rows)
+        finish_replacements(self.lake, self.name, self._state, book)
         self._state.end_outages(book)
 
     def _refused(self, error: Exception) -> LakeError:

@@ -17,9 +17,11 @@ import polars as pl
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.columns import SCHEMAS, TIME
-from bitso_spread.lake.files import DataFile, columns_of, read_files
+from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.files import columns_of
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.state import LakeState
+from bitso_spread.lake.units import read_rows
 
 log = logging.getLogger("bitso_spread.lake")
 
@@ -79,7 +81,7 @@ def _newest_of(lake: Lake, day: int, book: str) -> _Newest | None:
 
 def _ticks(file: DataFile) -> list[int]:
     try:
-        return read_files([file])[TIME].dt.epoch("s").to_list()
+        return read_rows([file], [TIME])[TIME].dt.epoch("s").to_list()
     except LakeError as error:
         log.warning("%s; its last row is not known", error)
         return []
@@ -89,9 +91,13 @@ def _identity(newest: _Newest) -> dict[str, str]:
     """Give what the file tells of the table; whoever records next adds the rest."""
     file = newest.file
     known = {"environment": file.environment, "format": file.path.suffix.removeprefix(".")}
-    names = columns_of(file)
-    kind = next((kind for kind, schema in SCHEMAS.items() if tuple(schema) == names), None)
-    if kind is not None:
+    if file.day is not None and file.day.cover is not None:
+        # It tells of the files that it was made of.
+        known["format"], kind = file.day.cover.format, file.day.cover.columns
+    else:
+        names = columns_of(file)
+        kind = next((kind for kind, schema in SCHEMAS.items() if tuple(schema) == names), "")
+    if kind:
         known["columns"] = kind
     steps = pl.Series(sorted(newest.ticks)).diff().drop_nulls()
     if steps.len():

@@ -21,6 +21,7 @@ import polars as pl
 
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import FIVE, FULL, INSTANT, SCHEMAS, TIME
+from bitso_spread.lake.daily import mark_stale
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.state import Batch, LakeState, WrittenFile
 from bitso_spread.model import Sample
@@ -94,15 +95,21 @@ class BatchWriter:
         name = layout.file_name(batch.environment, batch.book, batch.first_tick, batch.format)
         staged = self._staging / name
         file = self._already_there(batch)
+        place = Partition.of(batch.book, batch.first_tick)
+        self._mark(place)
         if file is None:
             data = encode(rows, batch.format, batch.columns)
-            folder = self._table / Partition.of(batch.book, batch.first_tick).path
-            _write_synced(staged, data)
-            file = self._place(batch, rows, data, folder, staged)
+            write_synced(staged, data)
+            file = self._place(batch, rows, data, self._table / place.path, staged)
+            # The day may have been compacted meanwhile, without the file.
+            self._mark(place)
         with suppress(FileNotFoundError):
             staged.unlink()
         self._state.finish(batch, file)
         return Written(self._table / file.path, file.rows)
+
+    def _mark(self, place: Partition) -> None:
+        mark_stale(self._table.parent, self._table.name, place.book, place.date)
 
     def _already_there(self, batch: Batch) -> WrittenFile | None:
         """Find the file that a crash let into the table, but not out of the journal."""
@@ -110,7 +117,7 @@ class BatchWriter:
             with suppress(FileNotFoundError):
                 data = (self._table / file.path).read_bytes()
                 if hashlib.sha256(data).hexdigest() == file.sha256:
-                    _sync_folders(self._table / file.path, self._table)
+                    sync_folders(self._table / file.path, self._table)
                     return file
         return None
 
@@ -139,11 +146,12 @@ class BatchWriter:
                 # The very same file: it is left as it is.
                 self._state.stage(file)
                 break
-        _sync_folders(path, self._table)
+        sync_folders(path, self._table)
         return file
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file, and return when it is on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # What a crash left under this name may be linked into the table: never write into it.
     path.unlink(missing_ok=True)
@@ -170,7 +178,7 @@ def _move_in(staged: Path, path: Path) -> bool:
     return True
 
 
-def _sync_folders(path: Path, table: Path) -> None:
+def sync_folders(path: Path, table: Path) -> None:
     """Sync the folders from a file's up to the table's own, so that its name survives a crash."""
     if os.name == "nt":
         return  # Windows has no way to sync a folder

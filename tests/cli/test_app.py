@@ -33,10 +33,12 @@ def test_every_option_says_what_it_is_and_what_it_is_without_being_given(name: s
     command = typer.main.get_command(app)
     assert isinstance(command, typer.core.TyperGroup)
     for option in command.commands[name].params:
-        assert isinstance(option, typer.core.TyperOption)
         if option.name == "help":
             continue
+        assert isinstance(option, (typer.core.TyperOption, typer.core.TyperArgument))
         assert option.help, option.name
+        if isinstance(option, typer.core.TyperArgument):
+            continue
         default = option.default not in (None, []) or isinstance(option.show_default, str)
         assert option.is_flag or default, f"{option.name} does not show its default"
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from bitso_spread.lake import layout
-from bitso_spread.lake.files import DataFile
+from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.reader import Lake
 from bitso_spread.model import State
 from tests.faults.matrix import row

@@ -132,3 +132,17 @@ def test_what_is_not_data_lies_beside_the_table(tmp_path: Path) -> None:
     state = layout.state_folder(tmp_path)
     assert state.parent == tmp_path
     assert state != tmp_path / layout.TABLE
+
+
+def test_a_compacted_day_is_a_file_in_a_table_of_its_own_marked_as_batches_are() -> None:
+    assert layout.daily_table(layout.TABLE) == "BitsoSpreadDaily"
+    assert layout.daily_table("Mine") == "MineDaily"
+    assert layout.day_path(20240725, "btc_mxn") == Path("date=20240725", "order_book=btc_mxn")
+    for environment in ("production", "sim", "stage", "api-example-com"):
+        name = layout.daily_name(environment, "btc_mxn", 20240725)
+        assert layout.is_daily_name(name)
+        assert layout.environment_of(name) == environment
+        # Its rows may cross midnight: what it covers tells.
+        assert not layout.is_own_name(name)
+    assert name == "api-example-com-btc_mxn-20240725.parquet"
+    assert not layout.is_daily_name("btc_mxn-20240725T000000Z.parquet")

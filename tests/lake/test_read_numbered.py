@@ -8,7 +8,8 @@ import pytest
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.columns import TIME
-from bitso_spread.lake.files import FILE, DataFile, is_whole, read_files, read_numbered
+from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.files import FILE, is_whole, read_files, read_numbered
 from bitso_spread.lake.layout import Partition
 from bitso_spread.model import Sample, State
 from tests.lake.audit_support import TICKS, foreign, rows_at

@@ -12,7 +12,8 @@ import pytest
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.columns import SCHEMA
-from bitso_spread.lake.files import DataFile, read_files
+from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.files import read_files
 from bitso_spread.lake.layout import Partition
 
 HEADER = "orderbook_timestamp,book,bid,ask,spread\n"

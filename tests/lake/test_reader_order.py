@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from bitso_spread.lake.columns import SCHEMA
-from bitso_spread.lake.files import DataFile, read_files
+from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.files import read_files
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.merge import in_order
 

@@ -178,7 +178,7 @@ def test_a_file_cut_short_by_a_full_disk_never_comes_into_the_table(
 
     lake_with_a_batch(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_write_synced", write_half)
+        patch.setattr(writer, "write_synced", write_half)
         assert not write(tmp_path)
     assert table_files(tmp_path) == []
     assert write(tmp_path)
@@ -213,7 +213,7 @@ def test_a_file_that_someone_edits_after_a_crash_is_not_replaced(
     lake_with_a_batch(tmp_path)
     # The crash comes when the file has two names: in the table, and beside it.
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_sync_folders", crash)
+        patch.setattr(writer, "sync_folders", crash)
         assert not write(tmp_path)
     (path,) = table_files(tmp_path)
     with path.open("a") as file:

@@ -1,0 +1,110 @@
+"""``bitso-spread compact``: finished days become one file each, so that answers come at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bitso_spread.cli.app import KEEP, app
+from bitso_spread.cli.logs import say, tell
+from bitso_spread.cli.options import DateOption, HeldBookOption, HeldLakeOption, TableOption
+from bitso_spread.cli.stdout import is_terminal
+from bitso_spread.errors import LakeError
+from bitso_spread.lake import layout
+
+if TYPE_CHECKING:
+    from bitso_spread.lake.compaction import CompactedDay
+
+
+@app.command("compact", rich_help_panel=KEEP)
+def compact(
+    lake: HeldLakeOption = Path(),
+    table: TableOption = layout.TABLE,
+    date: DateOption = None,
+    book: HeldBookOption = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="Delete the files whose rows a compacted day has, once it has been read back "
+            "and compared with them.",
+        ),
+    ] = False,
+) -> None:
+    """Put each finished day of a book into one file, which query and verify then read.
+
+    Days end at midnight, UTC. Answers stay the same, and come sooner. May
+    run while a collector writes, be stopped at any time, and run again:
+    only days to which files have come since are done anew. Status 1 if a
+    day cannot be compacted, because a file of it cannot be read.
+
+    Example: bitso-spread compact --lake data --date ..yesterday
+    """
+    from bitso_spread.lake.compaction import Outcome
+    from bitso_spread.lake.compaction import compact as compact_days
+    from bitso_spread.lake.reader import Lake
+
+    failed = 0
+
+    def note(done: int, of: int, found: CompactedDay | LakeError) -> None:
+        nonlocal failed
+        show_progress(done, of)
+        if isinstance(found, LakeError):
+            failed += 1
+            say(f"left as it is: {found}")
+        elif found.outcome is not Outcome.KEPT or found.deleted:
+            show(_line(found))
+
+    with _progress() as (show_progress, show):
+        days = compact_days(Lake(lake, table), prune=prune, on_day=note, date=date, book=book)
+    say(_summary(days, prune=prune))
+    if failed:
+        say(f"{_many(failed, 'day')} could not be compacted: see above")
+        raise typer.Exit(1)
+
+
+def _line(day: CompactedDay) -> str:
+    date = f"{day.date // 10_000}-{day.date // 100 % 100:02}-{day.date % 100:02}"
+    deleted = f", {_many(day.deleted, 'file')} deleted" if day.deleted else ""
+    return (
+        f"{date} {day.book}: {day.outcome.value}, {_many(day.rows, 'row')} of "
+        f"{_many(day.files, 'file')} in {day.bytes:,} bytes{deleted}"
+    )
+
+
+def _summary(days: list[CompactedDay], *, prune: bool) -> str:
+    from bitso_spread.lake.compaction import Outcome
+
+    counts = {outcome: sum(day.outcome is outcome for day in days) for outcome in Outcome}
+    parts = [
+        f"{_many(counts[Outcome.MADE], 'day')} of books compacted",
+        f"{counts[Outcome.REDONE]:,} done anew",
+        f"{counts[Outcome.KEPT]:,} as they were",
+    ]
+    if prune:
+        parts.append(f"{_many(sum(day.deleted for day in days), 'file')} deleted")
+    return ", ".join(parts)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
+    """Give what shows how far it is, where a person is looking, and else what was done."""
+    if not is_terminal(sys.stderr):
+        yield lambda *_: None, tell
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), "days of books", TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of), lambda _line: None

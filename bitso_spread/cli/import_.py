@@ -1,0 +1,203 @@
+"""``bitso-spread import``: what others recorded, brought into a lake."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bitso_spread.cli.app import KEEP, app
+from bitso_spread.cli.logs import say
+from bitso_spread.cli.marks import Marks
+from bitso_spread.cli.options import HeldLakeOption, TableOption
+from bitso_spread.cli.stdout import is_terminal, stdout
+from bitso_spread.lake import layout
+
+if TYPE_CHECKING:
+    from bitso_spread.lake.importing import Imported
+    from bitso_spread.lake.importing.outcome import Disagreement
+
+# As many as fit on a screen.
+_SHOWN = 10
+_STEPS = {"read": "reading the sources", "write": "writing, days of books"}
+
+
+@app.command("import", rich_help_panel=KEEP)
+def import_(
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE",
+            show_default=False,
+            help="A lake, ours or another writer's; a .csv or .parquet file of the five columns, "
+            "with or without a header; or a folder of such files, of any shape.",
+        ),
+    ],
+    lake: HeldLakeOption = Path(),
+    table: TableOption = layout.TABLE,
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge",
+            help="Where a second has more than one row, take the better: the known one, fresh "
+            "before quiet before held, else the first. Without it such rows are refused.",
+        ),
+    ] = False,
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            envvar="BITSO_SPREAD_IMPORT_FORMAT",
+            metavar="FORMAT",
+            show_default="the lake's own; csv",
+            help="Of a new lake's files: csv or parquet.",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            show_default="the lake's own; full if all sources have them",
+            help="Of a new lake: five or full.",
+        ),
+    ] = None,
+    interval: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SECONDS",
+            show_default="the lake's own; the sources', or 1",
+            help="Of a new lake, between ticks; rows between them are refused.",
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Pass over files that cannot be read, and count them."),
+    ] = False,
+) -> None:
+    """Bring what others recorded into a lake, each second once.
+
+    Takes rows as they are, and says how many were refused and why. What is
+    there already is not taken again, so that an import that was cut short
+    is completed by the same command. Collectors of these books must be
+    stopped. Status 1 if a row was refused, or a file passed over.
+
+    Example: bitso-spread import other-lake old.csv --lake data --merge
+    """
+    from bitso_spread.lake.importing import import_rows
+
+    with _progress() as on_progress:
+        done = import_rows(
+            source,
+            lake,
+            table=table,
+            file_format=file_format,
+            columns=columns,
+            interval=interval,
+            merge=merge,
+            on_bad=(lambda error: say(f"passed over: {error}")) if skip_bad else None,
+            on_progress=on_progress,
+        )
+    marks = Marks()
+    if done.read:
+        marks.add(done.environment)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    with stdout() as out:
+        for line in _report(done, layout.locate(lake, table), marks.title()):
+            out.write(f"{line}\n".encode(encoding, "replace"))
+    if complaint := _complaint(done):
+        say(complaint)
+        raise typer.Exit(1)
+
+
+def _report(done: Imported, lake: Path, mark: str | None) -> Iterator[str]:
+    from bitso_spread.lake.findings import time_text
+
+    rows = _many(done.read, f"{mark} row" if mark else "row")
+    yield f"{rows} read from {_files(done.files)}, for {lake}"
+    if done.journaled:
+        yield f"  {done.journaled:,} from journals, which are in no file of the sources yet"
+    counts = {
+        "taken": done.taken,
+        "in the place of worse ones": done.replaced,
+        "there already": done.there,
+        "more than once in the sources": done.repeated,
+        "no better than another row of their second": done.outranked,
+        "refused": done.refusals,
+    }
+    width = max(len(f"{count:,}") for count in counts.values())
+    for what, count in counts.items():
+        if count:
+            yield f"  {count:>{width},} {what}"
+    if not done.books:
+        yield "nothing was taken"
+    for book, span in sorted(done.books.items()):
+        first, last = time_text(span.first), time_text(span.last)
+        yield f"{book}: {_many(span.rows, 'row')}, {first} to {last}"
+    for reason, refused in done.refused.items():
+        yield f"refused: {refused.rows:,} {reason}, such as"
+        yield f"  {refused.first}"
+    if done.disagreements:
+        more = "" if done.disagreements <= _SHOWN else f", of which the first {_SHOWN} are shown"
+        seconds = _many(done.disagreements, "second")
+        yield f"{seconds} of which two rows have other prices{more}:"
+        yield from map(_told, done.examples[:_SHOWN])
+
+
+def _told(one: Disagreement) -> str:
+    from bitso_spread.lake.findings import time_text
+
+    kept, other = (f"{bid} / {ask}" for bid, ask in (one.kept, one.other))
+    return f"  {time_text(one.tick)} {one.book}: {kept} stands, not {other} ({one.source})"
+
+
+def _complaint(done: Imported) -> str:
+    parts = []
+    if done.refusals:
+        parts.append(f"{done.refusals:,} of {done.read:,} rows were refused")
+    if done.unreadable:
+        parts.append(f"{_files(len(done.unreadable))} could not be read")
+    return f"not all of it was taken: {' and '.join(parts)}" if parts else ""
+
+
+def _files(count: int) -> str:
+    return _many(count, "file")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Give what shows how far it is: a bar for each step, where a person is looking."""
+    if not is_terminal(sys.stderr):
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks = {step: bar.add_task(text, start=False, total=None) for step, text in _STEPS.items()}
+
+        def show(step: str, done: int, total: int) -> None:
+            if not done:
+                bar.start_task(tasks[step])
+            bar.update(tasks[step], completed=done, total=total)
+
+        yield show

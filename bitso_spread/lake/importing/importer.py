@@ -1,0 +1,270 @@
+"""What others recorded, brought into a lake: the one function that does it, and its order.
+
+1. The sources are read once, in any order, and their rows set down by book and day; the locks of
+   their books are taken on the way. Nothing is in the lake yet.
+2. What the lake is, is settled or compared; what a crash left in its journal becomes files.
+3. Day by day and book by book, rows are sifted. Those of new seconds go through the journal into
+   files as a collector's do, 600 ticks each; those that are better than the lake's, which only
+   `merge` asks for, take their places (see `bitso_spread.lake.replacing`).
+
+Whatever is cut short is completed by importing again: what is there by then is not taken twice.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+
+from bitso_spread.clock import check_interval
+from bitso_spread.errors import LakeBusyError, LakeError, LakeIdentityError, UsageError
+from bitso_spread.lake import layout
+from bitso_spread.lake.columns import ALL, FULL, SCHEMAS, TIME, check_columns
+from bitso_spread.lake.files import OnBad
+from bitso_spread.lake.importing.journals import SourceJournal
+from bitso_spread.lake.importing.outcome import Imported, Reason
+from bitso_spread.lake.importing.parsing import column_names, is_full, read_rows, with_all
+from bitso_spread.lake.importing.request import Wanted, find
+from bitso_spread.lake.importing.sifting import SOURCE, TICK, Rules, Sieve
+from bitso_spread.lake.importing.sources import SourceFile
+from bitso_spread.lake.importing.spool import Spool
+from bitso_spread.lake.locks import BookLocks
+from bitso_spread.lake.reader import Lake
+from bitso_spread.lake.replacing import replace_rows
+from bitso_spread.lake.samples import samples_of
+from bitso_spread.lake.state import Batch, Identity, LakeState
+from bitso_spread.lake.table import Table
+from bitso_spread.lake.writer import BatchWriter, frame_of
+
+BATCH_TICKS = 600
+"""Ticks in a file, as a collector has them unless told otherwise."""
+
+_LOCK = "import"
+_DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+def import_rows(
+    sources: Iterable[Path | str],
+    lake: Path | str,
+    *,
+    table: str = layout.TABLE,
+    file_format: str | None = None,
+    columns: str | None = None,
+    interval: int | None = None,
+    merge: bool = False,
+    on_bad: OnBad = None,
+    on_progress: OnProgress = lambda *_: None,
+    now: Callable[[], float] = time.time,
+) -> Imported:
+    """Bring the rows of files, lakes and folders of any shape into a lake, each second once.
+
+    ::
+
+        from bitso_spread.lake.importing import import_rows
+
+        import_rows(["other-lake", "old.csv"], "data", merge=True).taken
+
+    Prices and spreads are taken as they are, spreads of 32-bit arithmetic too. A row that cannot
+    be true, or whose second is told otherwise, is refused, and counted with the reason. With
+    `merge` the better of two rows of a second is taken: the known one, `fresh` before `quiet`
+    before `held`, and else what was there first.
+
+    Args:
+        sources: files, ``.csv`` or ``.parquet``, and folders of them; the first one's rows win
+            where none is better.
+        lake: the lake's folder, which is made if it is not there.
+        table: its table.
+        file_format: ``csv`` or ``parquet``; by default the lake's own, for a new one ``csv``.
+        columns: ``five`` or ``full``; by default the lake's own, for a new one ``full`` if all
+            sources have them.
+        interval: seconds between ticks; by default the lake's own, for a new one that of the
+            lakes that are imported, or 1.
+        merge: whether to choose among the rows of a second, where there is more than one.
+        on_bad: called with what is wrong with a file, the rest of which is then passed over;
+            without it, such a file ends the import before anything is in the lake.
+        on_progress: called as it goes on, first with bytes read, then with days of books written.
+        now: the time, in seconds since the epoch; later rows are refused.
+
+    Raises:
+        UsageError: an option makes no sense.
+        LakeError: a source cannot be read, or the lake cannot be written.
+        LakeIdentityError: the sources and the lake never mix, such as simulated rows with others.
+        LakeBusyError: a collector, or another import, is at work on one of the books.
+    """
+    if file_format is not None and file_format not in layout.SUFFIXES:
+        raise UsageError(f"--format {file_format!r}: choose csv or parquet")
+    if columns is not None:
+        check_columns(columns)
+    if interval is not None:
+        check_interval(interval)
+    found = find(list(sources))
+    with Table(Path(lake), table) as target, _alone(target) as folder:
+        state = LakeState(layout.state_file(target.lake, target.name))
+        try:
+            wanted = Wanted(found, file_format, columns, interval)
+            work = _Import(target, state, Imported(found.environment), on_progress)
+            if held := state.identity():
+                target.claim(wanted.identity(held, full=False))
+            spool = Spool(folder)
+            full = work.read(found.files, spool, on_bad)
+            full &= work.read_journals(found.journals, spool)
+            if spool.days():
+                identity = wanted.identity(held, full=full)
+                if identity.columns == FULL and not full:
+                    raise LakeIdentityError(
+                        f"the table {target.name} in {target.lake} is to hold full columns, and "
+                        "not all sources have them: import into a lake of five columns"
+                    )
+                work.write(spool, identity, now(), merge=merge)
+            return work.outcome
+        except (OSError, sqlite3.Error) as error:
+            raise LakeError(
+                f"cannot write into {target.lake}: {error}; import again once it can be written"
+            ) from error
+        finally:
+            state.close()
+
+
+@contextmanager
+def _alone(target: Table) -> Iterator[Path]:
+    """Give a folder for rows that are not in the lake yet; one import at a time has it."""
+    folder = layout.importing_folder(target.lake, target.name)
+    with BookLocks(folder) as lock:
+        if not lock.try_acquire(_LOCK):
+            raise LakeBusyError(
+                f"another import is at work on {target.lake}: wait until it has ended"
+            )
+        rows = folder / "rows"
+        # What an import that was killed has left.
+        shutil.rmtree(rows, ignore_errors=True)
+        try:
+            yield rows
+        finally:
+            shutil.rmtree(rows, ignore_errors=True)
+
+
+class _Import:
+    def __init__(
+        self, target: Table, state: LakeState, outcome: Imported, on_progress: OnProgress
+    ) -> None:
+        self._target = target
+        self._state = state
+        self.outcome = outcome
+        self._on_progress = on_progress
+        self._paths: list[Path] = []
+
+    def read(self, files: list[SourceFile], spool: Spool, on_bad: OnBad) -> bool:
+        """Set down the rows of all files, and tell whether all of these have the full columns."""
+        full = True
+        size, done = sum(file.size for file in files), 0
+        for file in files:
+            self._on_progress("read", done, size)
+            self._paths.append(file.path)
+            try:
+                full &= is_full(column_names(file.path)) or not file.size
+                for rows in read_rows(file.path, self._refuse):
+                    self._set_down(rows, spool)
+            except LakeBusyError:
+                raise
+            except LakeError as error:
+                if on_bad is None:
+                    raise
+                self.outcome.unreadable.append(str(error))
+                on_bad(error)
+            self.outcome.files += 1
+            done += file.size
+        self._on_progress("read", done, size)
+        return full
+
+    def read_journals(self, journals: list[SourceJournal], spool: Spool) -> bool:
+        """Set down the rows of journals, and tell whether all of them have the full columns."""
+        for journal in journals:
+            self._paths.append(journal.path)
+            for batch, samples in journal.batches.items():
+                rows = frame_of(samples, batch.columns)
+                self.outcome.journaled += rows.height
+                self._set_down(with_all(rows), spool)
+        return all(batch.columns == FULL for journal in journals for batch in journal.batches)
+
+    def write(self, spool: Spool, identity: Identity, now: float, *, merge: bool) -> None:
+        """Bring what was set down into the lake."""
+        target = self._target
+        target.claim(identity)
+        target.recover(lambda *_: None)
+        rules = Rules(identity.interval, identity.columns, now, merge)
+        sieve = Sieve(rules, self._paths, self.outcome)
+        days = spool.days()
+        for done, (day, book) in enumerate(days):
+            self._on_progress("write", done, len(days))
+            rows = spool.rows((day, book))
+            sifted = sieve.sift(rows, self._stored(day, book, identity.columns))
+            self._replace(sifted.better, sieve, identity.interval)
+            if sifted.new.height:
+                self._record(sifted.new, book, identity)
+        self._on_progress("write", len(days), len(days))
+
+    def _refuse(self, reason: Reason, rows: int, first: str) -> None:
+        self.outcome.read += rows
+        self.outcome.refuse(reason, rows, first)
+
+    def _set_down(self, rows: pl.DataFrame, spool: Spool) -> None:
+        self.outcome.read += rows.height
+        self._target.lock(sorted(set(rows["book"].unique()) - self._target.books))
+        number = pl.lit(len(self._paths) - 1, pl.UInt32).alias(SOURCE)
+        spool.add(rows.with_columns(number))
+
+    def _stored(self, day: int, book: str, columns: str) -> pl.DataFrame:
+        start = _EPOCH + day * _DAY
+        lake = Lake(self._target.lake, self._target.name)
+        if book not in lake.books(start=start, end=start + _DAY):
+            return pl.DataFrame(schema=dict(SCHEMAS[columns]))
+        return lake.read(columns=columns, book=book, start=start, end=start + _DAY)
+
+    def _replace(self, better: pl.DataFrame, sieve: Sieve, interval: int) -> None:
+        if better.is_empty():
+            return
+        rows = better.select(*ALL)
+        left = replace_rows(self._target.lake, self._target.name, self._state, rows, interval)
+        sieve.replaced(better, left)
+        self._take(better.join(left, on=TIME, how="anti"))
+
+    def _record(self, new: pl.DataFrame, book: str, identity: Identity) -> None:
+        """Make files of rows of one book and day."""
+        writer = BatchWriter(self._target.lake, self._target.name, self._state)
+        length = BATCH_TICKS * identity.interval
+        samples = samples_of(new)
+        starts = [0]
+        for place, sample in enumerate(samples):
+            if sample.tick >= samples[starts[-1]].tick + length:
+                starts.append(place)
+        for start, end in pairwise([*starts, len(samples)]):
+            rows = samples[start:end]
+            batch = Batch(
+                book,
+                rows[0].tick,
+                identity.environment,
+                identity.format,
+                identity.columns,
+                identity.interval,
+            )
+            # One after another: a journal of a whole day would be looked through for each.
+            self._state.record([(batch, row) for row in rows])
+            writer.write(batch)
+            self.outcome.taken += len(rows)
+            self.outcome.take(book, len(rows), rows[0].tick, rows[-1].tick)
+
+    def _take(self, rows: pl.DataFrame) -> None:
+        if rows.height:
+            book, ticks = rows["book"][0], rows[TICK]
+            self.outcome.take(book, rows.height, ticks[0], ticks[-1])

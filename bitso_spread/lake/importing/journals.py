@@ -1,0 +1,66 @@
+"""What a source's own journal tells: rows that are in no file of it yet, and its interval.
+
+A recorder that is at work, or that was killed, has its last rows there. The journal is read from
+a private copy; nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitso_spread.lake import layout
+from bitso_spread.lake.records import read_records
+from bitso_spread.lake.state import Batch
+from bitso_spread.model import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class SourceJournal:
+    """The journal of a table that is to be imported."""
+
+    path: Path
+    interval: int | None
+    """Seconds between ticks; None if nothing was recorded."""
+    batches: Mapping[Batch, Sequence[Sample]]
+    """Those that are in no file yet."""
+
+
+def source_journals(sources: Iterable[Path | str]) -> list[SourceJournal]:
+    """Read the journals of those sources that are lakes of this package, or tables of such.
+
+    Raises:
+        LakeError: a journal cannot be read, or a newer version of this package made it.
+    """
+    found: dict[Path, SourceJournal] = {}
+    for source in sources:
+        path = Path(source).expanduser().absolute()
+        for journal in _journals_of(path):
+            records = read_records(journal)
+            if records is None:
+                continue
+            batches = {
+                batch: rows
+                for of_day in records.batches.values()
+                for batch, rows in of_day.items()
+                if rows
+            }
+            known = records.files or batches
+            interval = records.interval if known else None
+            found.setdefault(journal.resolve(), SourceJournal(journal, interval, batches))
+    return list(found.values())
+
+
+def common_interval(journals: Iterable[SourceJournal]) -> int:
+    """Give the interval that all of these recorded with, in seconds; 1 if they differ."""
+    intervals = {journal.interval for journal in journals if journal.interval is not None}
+    return intervals.pop() if len(intervals) == 1 else 1
+
+
+def _journals_of(path: Path) -> list[Path]:
+    of_table = layout.state_file(path.parent, path.name)
+    if of_table.is_file():
+        return [of_table]
+    folder = layout.state_folder(path)
+    return [file for file in sorted(folder.glob("*.sqlite3")) if layout.is_table_name(file.stem)]

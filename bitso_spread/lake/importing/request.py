@@ -1,0 +1,76 @@
+"""What an import is asked for: what its sources name, and what the table is to hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitso_spread.errors import UsageError
+from bitso_spread.lake.columns import FIVE, FULL
+from bitso_spread.lake.importing.journals import (
+    SourceJournal,
+    common_interval,
+    source_journals,
+)
+from bitso_spread.lake.importing.sources import SourceFile, only_environment, source_files
+from bitso_spread.lake.state import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the sources name."""
+
+    files: list[SourceFile]
+    journals: list[SourceJournal]
+    environment: str
+    """What all of them were recorded from."""
+    interval: int
+    """What a new lake's is, unless it is told."""
+
+
+def find(sources: list[Path | str]) -> Found:
+    """Look what the sources name.
+
+    Raises:
+        UsageError: there is none.
+        LakeError: one of them is not there, cannot be read, or holds nothing.
+        LakeIdentityError: they were recorded from more than one environment.
+    """
+    if not sources:
+        raise UsageError("there is nothing to import: name a file, a folder or a lake")
+    # First the journals: a batch that is finished meanwhile is then read twice, and not never.
+    journals = source_journals(sources)
+    files = source_files(sources, also=[journal.path for journal in journals if journal.batches])
+    of_files = ((file.environment, file.path) for file in files)
+    of_rows = (
+        (batch.environment, journal.path) for journal in journals for batch in journal.batches
+    )
+    return Found(
+        files,
+        journals,
+        only_environment([*of_files, *of_rows]),
+        # Sources that are no lakes of ours do not tell theirs.
+        common_interval(journals) if len(journals) == len(sources) else 1,
+    )
+
+
+class Wanted:
+    """What the table is to hold, as far as the sources and the options tell."""
+
+    def __init__(
+        self, found: Found, file_format: str | None, columns: str | None, interval: int | None
+    ) -> None:
+        self._found = found
+        self._format = file_format
+        self._columns = columns
+        self._interval = interval
+
+    def identity(self, held: dict[str, str], *, full: bool) -> Identity:
+        """Fill in what the table holds, or what a new one does."""
+        return Identity(
+            environment=self._found.environment,
+            hosts=None,
+            format=self._format or held.get("format", "csv"),
+            columns=self._columns or held.get("columns", FULL if full else FIVE),
+            interval=self._interval or int(held.get("interval", self._found.interval)),
+        )

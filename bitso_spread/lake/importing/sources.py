@@ -1,0 +1,113 @@
+"""Which files a source names: one file, or all data files below a folder, of any shape.
+
+What is in them is `parsing`'s business.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from bitso_spread.errors import LakeError, LakeIdentityError
+from bitso_spread.lake import layout
+from bitso_spread.lake.cover import cover_in, sources_in
+from bitso_spread.lake.files import UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A data file that is to be imported."""
+
+    path: Path
+    size: int
+    """In bytes."""
+
+    @property
+    def environment(self) -> str:
+        """What the rows were recorded from, by the file's name; without a mark, production."""
+        return layout.environment_of(self.path.name)
+
+
+def source_files(sources: Iterable[Path | str], *, also: Iterable[Path] = ()) -> list[SourceFile]:
+    """Give the data files of all sources, in their order; below a folder by their paths.
+
+    A source without one is an error, unless it holds one of the journals that are imported `also`.
+
+    In folders, names that begin with ``_`` or ``.`` hold no data and are passed over, as are
+    files that are neither ``.csv`` nor ``.parquet``. A file that two sources name comes once, and
+    a compacted day whose own files are all there not at all.
+
+    Raises:
+        LakeError: a source is not there, cannot be listed, or has no data file.
+    """
+    found: dict[Path, SourceFile] = {}
+    for source in sources:
+        path = Path(source).expanduser().absolute()
+        try:
+            files = list(_below(path)) if path.is_dir() else [_single(path)]
+        except OSError as error:
+            raise LakeError(f"{path} cannot be read: {error.strerror or error}") from error
+        if not files and not any(journal.is_relative_to(path) for journal in also):
+            raise LakeError(f"there is nothing to import in {path}: no .csv or .parquet file")
+        for file in files:
+            found.setdefault(file.path.resolve(), file)
+    return list(found.values())
+
+
+def only_environment(found: Iterable[tuple[str, Path]]) -> str:
+    """Give the one environment that all files were recorded from, given that of each.
+
+    Raises:
+        LakeIdentityError: there is more than one.
+    """
+    first: dict[str, Path] = {}
+    for environment, path in found:
+        first.setdefault(environment, path)
+    if len(first) > 1:
+        what = ", ".join(f"{name} ({path})" for name, path in sorted(first.items()))
+        raise LakeIdentityError(
+            f"the sources hold rows of {what}: they never mix; import each into a lake of its own"
+        )
+    return next(iter(first))
+
+
+def _single(path: Path) -> SourceFile:
+    if path.suffix not in layout.SUFFIXES.values():
+        if not path.exists():
+            raise LakeError(
+                f"there is no {path}: name a .csv or .parquet file, or a folder of them"
+            )
+        raise LakeError(f"{path} is neither .csv nor .parquet: nothing else can be imported")
+    return SourceFile(path, path.stat().st_size)
+
+
+def _below(folder: Path) -> Iterator[SourceFile]:
+    for parent, folders, names in os.walk(folder, onerror=_raise):
+        # os.walk goes into those that are left, in this order.
+        folders[:] = sorted(name for name in folders if not name.startswith(("_", ".")))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if layout.is_data_file(name) and not _stands_for_others(path, folder):
+                yield SourceFile(path, path.stat().st_size)
+
+
+def _stands_for_others(path: Path, folder: Path) -> bool:
+    """Tell whether a file is a compacted day whose own files all lie below the folder too."""
+    if not layout.is_daily_name(path.name):
+        return False
+    try:
+        metadata = pl.read_parquet_metadata(path)
+        table, files = cover_in(metadata).table, sources_in(metadata)
+    except (*UNREADABLE, OSError, ValueError, KeyError, TypeError):
+        return False  # no compacted day of ours
+    of_book, of_date, _, lake = path.parents[:4]
+    day = lake / table / of_date.name / of_book.name
+    return day.is_relative_to(folder) and all((day / file.name).is_file() for file in files)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,165 @@
+"""An import that is stopped anywhere: each second stays there once, the next one completes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from errno import ENOSPC
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitso_spread.errors import LakeError
+from bitso_spread.lake import layout
+from bitso_spread.lake.audit import audit
+from bitso_spread.lake.findings import Kind
+from bitso_spread.lake.layout import TABLE, state_file
+from bitso_spread.lake.reader import Lake
+from bitso_spread.lake.state import LakeState
+from bitso_spread.lake.table import Table
+from tests.lake.audit_support import record
+from tests.lake.import_support import a_source, bids, blank, bring, in_lake, priced, rows_from
+from tests.lake.support import DAY, NOON, eventually, python, table_files, table_rows
+
+STEPS: list[tuple[Any, str]] = [
+    (Path, "hardlink_to"),
+    (Path, "replace"),
+    (Path, "unlink"),
+    (os, "fsync"),
+    (LakeState, "record"),
+    (LakeState, "stage"),
+    (LakeState, "finish"),
+    (LakeState, "intend"),
+    (LakeState, "replaced"),
+]
+"""What an import does to the lake's disk and journal."""
+
+HELD = [blank(NOON), priced(NOON + 1), blank(NOON + 2), priced(NOON + 3)]
+BETTER = [priced(NOON, 101), priced(NOON + 2, 102), priced(NOON + 4, 104)]
+BEFORE = bids(HELD)
+AFTER = {**BEFORE, **bids(BETTER)}
+
+
+class Steps:
+    """Counts the steps, and stops before one of them."""
+
+    def __init__(self, stop_at: int) -> None:
+        self.taken = 0
+        self._stop_at = stop_at
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for owner, name in STEPS:
+                patch.setattr(owner, name, self._watch(getattr(owner, name)))
+            yield
+
+    def _watch(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*arguments: Any, **options: Any) -> Any:
+            self.taken += 1
+            if self.taken == self._stop_at:
+                raise OSError(ENOSPC, "No space left on device")
+            return step(*arguments, **options)
+
+        return watching
+
+
+def test_stopped_at_any_step_each_second_is_there_once_and_the_next_import_completes_it(
+    tmp_path: Path,
+) -> None:
+    source = a_source(tmp_path, BETTER)
+    seen = []
+    for number in count(1):
+        lake = tmp_path / str(number)
+        record(lake, HELD)
+        steps = Steps(number)
+        try:
+            with steps.watched():
+                bring(lake, source, merge=True)
+        except LakeError as error:
+            assert "No space left on device; import again" in str(error)  # noqa: PT017  (it need not come)
+        stands = in_lake(lake)
+        assert all(stands[tick] in {BEFORE[tick], AFTER[tick]} for tick in BEFORE)
+        seen.append(stands == AFTER)
+        bring(lake, source, merge=True)
+        assert in_lake(lake) == AFTER
+        assert audit(Lake(lake)).findings == ()
+        assert list(layout.staging_folder(lake, TABLE).iterdir()) == []
+        with LakeState(state_file(lake, TABLE)) as state:
+            assert (state.intended("btc_mxn"), state.batches()) == ([], [])
+        if steps.taken < number:
+            break
+    assert seen.count(False) > 8
+    assert seen[-1]
+
+
+def test_a_replacement_that_was_not_noted_any_more_is_noted_by_the_next_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    lake = tmp_path / "lake"
+    record(lake, HELD)
+    with monkeypatch.context() as patch:
+        patch.setattr(LakeState, "replaced", crash)
+        with pytest.raises(LakeError, match="import again"):
+            bring(lake, a_source(tmp_path, BETTER), merge=True)
+    assert [finding.kind for finding in audit(Lake(lake)).findings] == [Kind.CHANGED]
+    with Table(lake) as table:
+        table.lock(["btc_mxn"])
+        table.recover(lambda *_: None)
+    assert audit(Lake(lake)).findings == ()
+
+
+def test_a_replacement_that_did_not_come_about_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    lake = tmp_path / "lake"
+    record(lake, HELD)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", crash)
+        with pytest.raises(LakeError, match="import again"):
+            bring(lake, a_source(tmp_path, BETTER), merge=True)
+    assert (in_lake(lake), audit(Lake(lake)).findings) == (BEFORE, ())
+    with Table(lake) as table:
+        table.recover(lambda *_: None)
+    with LakeState(state_file(lake, TABLE)) as state:
+        assert state.intended("btc_mxn") == []
+    assert audit(Lake(lake)).findings == ()
+
+
+IMPORT = """
+import sys
+from bitso_spread.lake.importing import importer
+from tests.lake.import_support import NOW
+importer.BATCH_TICKS = 20
+importer.import_rows([sys.argv[1]], sys.argv[2], merge=True, now=lambda: NOW)
+"""
+KILLS = 3
+
+
+def test_what_a_kill_interrupts_is_in_the_table_once_in_the_end(tmp_path: Path) -> None:
+    lake, midnight = tmp_path / "lake", DAY + 86_400
+    rows = [row for book in ("a_b", "btc_mxn") for row in rows_from(midnight - 1000, 2000, book)]
+    record(lake, [blank(midnight - 7 + i) for i in range(5)])
+    source = a_source(tmp_path, rows)
+    for number in range(KILLS):
+        files = 1 + 50 * number
+        with python(IMPORT, source, lake) as child:
+            eventually(lambda least=files: len(table_files(lake)) > least, within=60)  # type: ignore[misc]
+            child.kill()
+        found = table_rows(lake)
+        assert set(found.values()) == {1}
+        assert len(found) < len(rows)
+    done = bring(lake, source, merge=True)
+    assert (done.refused, done.there + done.taken + done.replaced) == ({}, len(rows))
+    assert in_lake(lake) == bids(row for row in rows if row.book == "btc_mxn")
+    assert in_lake(lake, "a_b") == bids(row for row in rows if row.book == "a_b")
+    assert audit(Lake(lake)).findings == ()
