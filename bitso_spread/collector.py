@@ -12,8 +12,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from bitso_spread.alerts.alerting import Alerting, AlertsNow
+from bitso_spread.alerts.channels import channels_of
 from bitso_spread.clock import DAY_S
 from bitso_spread.entries import Entries
 from bitso_spread.errors import LakeBusyError
@@ -22,8 +25,9 @@ from bitso_spread.exchange.client import OrderBookClient, feed_url
 from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.standing import Rules
 from bitso_spread.lake import layout
+from bitso_spread.lake.alert_log import alert_file
 from bitso_spread.lake.heartbeat import Phase
-from bitso_spread.lake.recorder import Entry, Recorder
+from bitso_spread.lake.recorder import Entry, LeftBehind, Recorder
 from bitso_spread.lake.state import Batch, Identity
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
@@ -61,6 +65,8 @@ class Collector:
         self.summary = Summary()
         self.client: OrderBookClient | None = None
         """The order-book client, once the books are known."""
+        self.alerting: Alerting | None = None
+        """What watches for alerts, once the books are known; None where none are asked for."""
         self.since = time.time()
         """When it was started, in seconds since the epoch."""
         self.phase = Phase.STARTING
@@ -97,11 +103,17 @@ class Collector:
         unfiled = sum(list(self._unfiled.values()))
         return max(0, unfiled - self.rows_in_memory)
 
+    @property
+    def alerts(self) -> AlertsNow:
+        """The alerts in force and the last events; empty where none are asked for."""
+        return AlertsNow() if self.alerting is None else self.alerting.now
+
     def run(self) -> Summary:
         """Record until the end, and load all rows into the lake before returning.
 
         Raises:
             UsageError: a name is not a book's, or a WebSocket host is missing.
+            UnknownBookError: an alert is asked for of a book that is not recorded.
             LakeBusyError: another collector records one of the books.
             LakeIdentityError: the table holds something else.
             LakeError: the lake cannot be written.
@@ -119,6 +131,7 @@ class Collector:
             table.recover(self._filed)
             table.claim(identity)
             self.books = tuple(self._books.look_up())
+            self.alerting = self._make_alerting(table)
             with Pulse(self, layout.heartbeats_folder(table.lake, table.name)) as pulse:
                 mine = self._lock(table)
                 if mine:
@@ -138,6 +151,17 @@ class Collector:
                     )
                     self._record(table, sampler, client, identity, None if mine else pulse)
         return self.summary
+
+    def _make_alerting(self, table: Table) -> Alerting | None:
+        if (plan := self.plan.alerts) is None:
+            return None
+        rules = replace(plan.rules, interval=self.plan.interval).resolved(self.books)
+        path = alert_file(table.lake, table.name)
+        channels = channels_of(plan.webhook, plan.command)
+        return Alerting(rules, path, self.environment.name, channels, self._why)
+
+    def _why(self, book: str) -> str:
+        return "" if self.client is None else self.client.trouble(book)
 
     def _lock(self, table: Table) -> bool:
         """Take the locks of all books; False if they are to be waited for."""
@@ -159,6 +183,8 @@ class Collector:
     ) -> None:
         recorder = self._recorder = Recorder(table.lake, table.name, on_file=self._filed)
         recorder.start()
+        if self.alerting is not None:
+            self.alerting.start()
         ticks = sampler.ticks()
         events: Iterator[Tick | Gap] = ticks
         if pulse is not None:
@@ -170,12 +196,9 @@ class Collector:
                 if self.summary.ticks == 0:
                     # Nobody may have made the table something else while we waited for data.
                     table.claim(identity)
+                self._hand_over(event, recorder, sampler, client)
                 if isinstance(event, Gap):
-                    recorder.put(self._entries.gap(sampler.books, event))
                     continue
-                entry = self._entries.of(event, client.trouble)
-                self._unfiled.update(batch for batch, _ in entry.rows)
-                recorder.put(entry)
                 self._count(event)
                 self._on_tick(event)
                 if self.summary.ticks == self.plan.ticks:
@@ -186,9 +209,32 @@ class Collector:
             self.phase = Phase.ENDING
             ticks.close()
             recorder.put(self._entries.end(sampler.books))
-            self.summary.left = recorder.stop()
+            self.summary.left = self._end(recorder)
             # Who stands by should not wait for connections to be closed.
             table.unlock(table.books)
+
+    def _hand_over(
+        self, event: Tick | Gap, recorder: Recorder, sampler: Sampler, client: OrderBookClient
+    ) -> None:
+        """Hand a tick to the threads that keep it and look at it."""
+        if isinstance(event, Gap):
+            recorder.put(self._entries.gap(sampler.books, event))
+        else:
+            entry = self._entries.of(event, client.trouble)
+            self._unfiled.update(batch for batch, _ in entry.rows)
+            recorder.put(entry)
+        if self.alerting is not None:
+            self.alerting.put(event, sampler.books)
+
+    def _end(self, recorder: Recorder) -> LeftBehind:
+        """End the threads: alerts are delivered while the last rows are written."""
+        if self.alerting is not None:
+            self.alerting.end()
+        left = recorder.stop()
+        if self.alerting is not None:
+            # Before the locks are gone: whoever takes the books over goes on with their alerts.
+            self.alerting.stop()
+        return left
 
     def _follow_books(
         self, tick: Tick, table: Table, sampler: Sampler, client: OrderBookClient
@@ -208,6 +254,8 @@ class Collector:
         log.warning("the exchange's books changed: new %s, gone %s", added or "-", gone or "-")
         client.set_books(books)
         sampler.books = self.books = tuple(books)
+        if self.alerting is not None:
+            self.alerting.forget(gone)
         return self._entries.end(gone)
 
     def _count(self, tick: Tick) -> None:

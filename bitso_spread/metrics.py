@@ -19,6 +19,9 @@ from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
 from bitso_spread import __version__
+from bitso_spread.alerts.alerting import CHANNELS
+from bitso_spread.alerts.channel import Outcome
+from bitso_spread.alerts.events import Kind
 from bitso_spread.errors import BitsoSpreadError, MissingExtraError
 from bitso_spread.exchange.feed import Cause
 from bitso_spread.exchange.wire import Rejection
@@ -92,6 +95,7 @@ class Series(Source):
         yield from self._of_books()
         yield from self._of_the_exchange(counts)
         yield from self._of_the_lake()
+        yield from self._of_alerts()
 
     def _counts(self) -> Counter[str]:
         client = self._collector.client
@@ -192,6 +196,31 @@ class Series(Source):
         yield waiting
         files = sum(dict(collector.summary.files).values())
         yield CounterMetricFamily("bitso_spread_files_written", "Files in the table", files)
+
+    def _of_alerts(self) -> Iterator[Metric]:
+        alerting, in_force = self._collector.alerting, self._collector.alerts.in_force
+        fires = CounterMetricFamily(
+            "bitso_spread_alerts_fired",
+            "Alerts that fired, by what they are about",
+            labels=["kind"],
+        )
+        now = GaugeMetricFamily("bitso_spread_alerts_in_force", "Alerts in force", labels=["kind"])
+        for kind in Kind:
+            fires.add_metric([kind.value], alerting.fired[kind] if alerting else 0)
+            now.add_metric([kind.value], sum(alert.kind is kind for alert in in_force))
+        yield fires
+        yield now
+        told = CounterMetricFamily(
+            "bitso_spread_alert_deliveries",
+            "Fires and ends of alerts, by how they were to be told and what became of that",
+            labels=["channel", "outcome"],
+        )
+        deliveries = alerting.deliveries if alerting else {}
+        for channel in CHANNELS:
+            for outcome in Outcome:
+                if outcome is not Outcome.PENDING:
+                    told.add_metric([channel, outcome.value], deliveries.get((channel, outcome), 0))
+        yield told
 
 
 class MetricsServer(Running):

@@ -7,13 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bitso_spread.alerts.config import Webhook
+from bitso_spread.alerts.rules import AlertRules
+from bitso_spread.clock import check_interval
 from bitso_spread.errors import UsageError
 from bitso_spread.lake.columns import FIVE, check_columns
 from bitso_spread.lake.layout import SUFFIXES, TABLE
 from bitso_spread.lake.recorder import LeftBehind
 from bitso_spread.lateness import Lateness
 from bitso_spread.model import State
-from bitso_spread.sampling import check_interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPlan:
+    """What is told of the books, and to whom besides the log; books without data always."""
+
+    rules: AlertRules = field(default_factory=AlertRules)
+    webhook: Webhook | None = None
+    command: tuple[str, ...] | None = None
+    """A program and its arguments, which reads each message as JSON from its standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,8 @@ class Plan:
     max_stale_s: float = 3.0
     wait: bool = False
     """Where another collector has the books: stand by, and take over when it ends."""
+    alerts: AlertPlan | None = None
+    """None for no alerts at all."""
 
     def __post_init__(self) -> None:
         check_interval(self.interval)

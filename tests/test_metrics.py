@@ -16,6 +16,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from bitso_spread.alerts.alerting import Alerting
+from bitso_spread.alerts.channel import Outcome
+from bitso_spread.alerts.command import CommandChannel
+from bitso_spread.alerts.events import Kind
+from bitso_spread.alerts.rules import AlertRules, Threshold
 from bitso_spread.collector import Collector, Plan
 from bitso_spread.errors import BitsoSpreadError
 from bitso_spread.exchange.client import OrderBookClient
@@ -23,7 +28,8 @@ from bitso_spread.exchange.environment import Environment, environment
 from bitso_spread.exchange.wire import Rejection
 from bitso_spread.lake.reader import Lake
 from bitso_spread.metrics import MetricsServer, Series
-from bitso_spread.model import State
+from bitso_spread.model import Sample, State
+from bitso_spread.sampling import Tick
 from bitso_spread.sim.server import SimulatedExchange
 
 Values = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -93,6 +99,36 @@ def test_every_series_is_there_before_anything_has_happened(tmp_path: Path) -> N
     assert value(values, "tick_lateness_seconds_bucket", le="+Inf") == 0
     assert value(values, "phase", phase="starting") == 1
     assert value(values, "phase", phase="recording") == 0
+
+
+def test_alerts_have_their_series_also_where_none_are_asked_for(tmp_path: Path) -> None:
+    with MetricsServer(unstarted(tmp_path), "127.0.0.1", 0) as server:
+        values = scrape(server.port)
+    for kind in Kind:
+        assert value(values, "alerts_fired_total", kind=kind.value) == 0
+        assert value(values, "alerts_in_force", kind=kind.value) == 0
+    for channel in ("webhook", "command"):
+        for outcome in ("sent", "failed", "dropped", "lapsed"):
+            name = "alert_deliveries_total"
+            assert value(values, name, channel=channel, outcome=outcome) == 0
+
+
+def test_alerts_are_told_by_kind_and_deliveries_by_what_became_of_them(tmp_path: Path) -> None:
+    collector = unstarted(tmp_path)
+    rules, path = AlertRules((Threshold(0.5),), hold_s=0), tmp_path / "alerts"
+    gone = CommandChannel(["/nowhere/notify"])
+    alerting = Alerting(rules, path, "sim", [gone], str)
+    collector.alerting = alerting
+    with alerting:
+        row = Sample(1000, "btc_mxn", 99.0, 100.0, 1.0, State.FRESH)
+        alerting.put(Tick(1000, (row,), {}, 0.0), ["btc_mxn"])
+        eventually(lambda: alerting.deliveries["command", Outcome.FAILED] == 1)
+        with MetricsServer(collector, "127.0.0.1", 0) as server:
+            values = scrape(server.port)
+    assert value(values, "alerts_fired_total", kind="spread") == 1
+    assert value(values, "alerts_in_force", kind="spread") == 1
+    assert value(values, "alert_deliveries_total", channel="command", outcome="failed") == 1
+    assert value(values, "alert_deliveries_total", channel="webhook", outcome="failed") == 0
 
 
 def test_what_the_client_counts_is_told_under_its_reason(tmp_path: Path) -> None:

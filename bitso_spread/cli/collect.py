@@ -5,15 +5,20 @@ from __future__ import annotations
 import gc
 import math
 import shlex
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import FrameType
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bitso_spread.cli.alert_options import (
+    AlertCommandOption,
+    AlertCooldownOption,
+    AlertHoldOption,
+    AlertOption,
+    alert_plan,
+    in_words,
+)
 from bitso_spread.cli.app import RECORD, app, settings
 from bitso_spread.cli.logs import LogFormat, is_json, show_log, tell
 from bitso_spread.cli.options import (
@@ -87,6 +92,10 @@ def collect(
             "all of them over once it has ended.",
         ),
     ] = False,
+    alert: AlertOption = None,
+    alert_hold: AlertHoldOption = None,
+    alert_cooldown: AlertCooldownOption = None,
+    alert_command: AlertCommandOption = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -134,8 +143,11 @@ def collect(
         max_wait_s=max_wait,
         max_stale_s=max_stale,
         wait=wait,
+        alerts=alert_plan(alert, alert_hold, alert_cooldown, alert_command),
     )
     tell(folder)
+    if plan.alerts is not None:
+        tell(in_words(plan.alerts))
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan, metrics_host, metrics_port)
 
@@ -152,23 +164,32 @@ def _ticks(batches: int | None, duration: str | None, batch_size: int, interval:
 
 
 def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int | None) -> None:
-    from bitso_spread.cli.progress import Board, Lines
+    from bitso_spread.cli.board_terminal import has_screen
+    from bitso_spread.cli.progress import Lines, Live
+    from bitso_spread.cli.signals import ended_by_signals
     from bitso_spread.collector import Collector
 
-    live = is_terminal(sys.stderr) and not is_json()
-    view = Board() if live else Lines(paths=not is_terminal(sys.stdout))
+    paths = not is_terminal(sys.stdout)
+    live = has_screen(sys.stderr) and not is_json()
+    view = Live(paths=paths) if live else Lines(paths=paths)
     collector = Collector(
         exchange,
         plan,
         on_tick=lambda tick: view.on_tick(tick, collector),
         on_file=view.on_file,
     )
+
+    def stop() -> None:
+        collector.stop()
+        # What is said while the rows are loaded is to be read, and a second signal ends at once.
+        view.end()
+
     metrics = _metrics(collector, metrics_host, metrics_port)
     # What is there by now stays: looking through all of it for garbage takes up to 50 ms, and a
     # tick may fall into them.
     gc.freeze()
     try:
-        with _signals(collector.stop), metrics, view.shown(collector):
+        with ended_by_signals(stop), metrics, view.shown(collector):
             collector.run()
     except ExchangeError as error:
         if exchange.is_simulated:
@@ -192,24 +213,6 @@ def _metrics(
     return server
 
 
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """End in order on the first signal; a second one ends at once, and loses no row either."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [signal.Signals[name] for name in names]
-
-    def handle(number: int, _: FrameType | None) -> None:
-        stop()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _report(collector: Collector, exchange: Environment) -> None:
     """Say how many rows are where, how well it went, and what to type next."""
     summary, plan = collector.summary, collector.plan
@@ -227,6 +230,8 @@ def _report(collector: Collector, exchange: Environment) -> None:
         figures = [late.percentile(50), late.percentile(99), late.max_s]
         p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
         tell(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}")
+    if collector.alerting is not None and (lost := collector.alerting.undelivered):
+        tell(f"alerts: {lost} could not be delivered, as the log says")
     for folder, count in sorted(summary.files.items()):
         tell(f"{count} {'file' if count == 1 else 'files'} under {folder}")
     if summary.left.rows or summary.left.batches:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 _LISTED = 10
 
 
+def label(environment: str) -> str:
+    """Give what stands in a heading where rows are of an environment; of production, nothing."""
+    if environment == layout.SIMULATED:
+        return "SIMULATED"
+    return "" if environment == layout.PRODUCTION else environment
+
+
 class Marks:
     """Says once, of each environment but production, that rows come from it."""
 
@@ -26,9 +33,8 @@ class Marks:
         """Take note of an environment that rows were recorded from."""
         if environment == layout.PRODUCTION or environment in self._labels:
             return
-        simulated = environment == layout.SIMULATED
-        self._labels[environment] = "SIMULATED" if simulated else environment
-        if simulated:
+        self._labels[environment] = label(environment)
+        if environment == layout.SIMULATED:
             say("SIMULATED: rows are of the simulated exchange")
         else:
             say(f"{environment}: rows were recorded from there, not from production")

@@ -1,4 +1,4 @@
-"""What a person sees of a collection while it runs: a board on a terminal, lines elsewhere.
+"""What a person sees of a collection while it runs: the live board on a terminal, else lines.
 
 Both are fed by the collector's callbacks, which only take note; what is shown is made on
 other threads, so that no tick waits for a terminal.
@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitso_spread.collector import Collector
+from bitso_spread.cli.marks import label
+from bitso_spread.clock import DAY_S
+from bitso_spread.collector import Collector, Plan
 from bitso_spread.lake.heartbeat import Phase
 from bitso_spread.lake.state import Batch
-from bitso_spread.model import State
 from bitso_spread.sampling import Tick
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from bitso_spread.cli.board_look import Progress, Scene
+    from bitso_spread.cli.board_screen import Screen
 
 # Off a terminal, one line a minute says that all is well.
 LINE_EVERY_S = 60
-_REFRESHES_PER_S = 2
-_COLOURS = {
-    State.FRESH: "green",
-    State.QUIET: "cyan",
-    State.HELD: "yellow",
-    State.UNKNOWN: "red",
-    State.MISSED: "red",
-}
 
 
 class Lines:
@@ -50,78 +46,119 @@ class Lines:
     def on_file(self, path: Path, batch: Batch, rows: int) -> None:
         """Say that a file is there."""
         logging.getLogger("bitso_spread").info("%d rows of %s in %s", rows, batch.book, path)
-        if self._paths and sys.stdout is not None:
-            # Whoever reads our output may go away; the recording goes on.
-            with suppress(OSError, ValueError):
-                sys.stdout.write(f"{path}\n")
-                sys.stdout.flush()
+        if self._paths:
+            _print_path(path)
+
+    def end(self) -> None:
+        """Go on: there is nothing to give back."""
 
     def shown(self, collector: Collector) -> AbstractContextManager[object]:
         """Show nothing between the lines."""
         return _nothing(collector)
 
 
-class Board:
-    """A table of the books on a terminal, with the progress of the batch below it."""
+class Live:
+    """The live board on a terminal, with the progress of the batch at its foot."""
 
-    def __init__(self) -> None:
-        self._tick: Tick | None = None
+    def __init__(self, *, paths: bool) -> None:
+        self._paths = paths
         self._last_file = ""
+        self._stop = threading.Event()
+        self._screen: Screen | None = None
 
     def on_tick(self, tick: Tick, collector: Collector) -> None:  # noqa: ARG002  (as Lines)
-        """Take note of a tick."""
-        self._tick = tick
+        """Hand over the rows of a tick."""
+        if self._screen is not None:
+            self._screen.put(tick.samples)
 
     def on_file(self, path: Path, batch: Batch, rows: int) -> None:
         """Take note of a file."""
         self._last_file = f"{rows} rows of {batch.book} in {path.name}"
+        if self._paths:
+            _print_path(path)
+
+    def end(self) -> None:
+        """Give the terminal back, while the rows are being loaded; for a signal's handler."""
+        if self._screen is not None:
+            self._screen.end()
 
     @contextmanager
     def shown(self, collector: Collector) -> Iterator[object]:
         """Show the board while the block runs."""
-        from rich.console import Console
-        from rich.live import Live
+        from bitso_spread.board import Board
+        from bitso_spread.cli.board_screen import Screen
 
-        with Live(
-            get_renderable=lambda: self.render(collector),
-            console=Console(stderr=True),
-            refresh_per_second=_REFRESHES_PER_S,
-        ) as live:
-            yield live
+        board = Board(collector.plan.interval)
+        self._screen = Screen(
+            board,
+            lambda scene: self._dress(scene, collector),
+            stream=sys.stderr,
+            stop=self._stop,
+            quits=False,
+        )
+        with self._screen as screen:
+            yield screen
 
-    def render(self, collector: Collector) -> RenderableType:
-        """Make the board as it is to be shown now."""
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
+    def _dress(self, scene: Scene, collector: Collector) -> Scene:
+        from bitso_spread.cli.board_alerts import told
 
-        tick = self._tick
-        if tick is None:
-            standing_by = collector.phase is Phase.STANDBY
-            return Text(
-                "standing by until the other collector ends …"
-                if standing_by
-                else "waiting for the first data …"
-            )
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column("book")
-        for name in ("bid", "ask", "spread %", "age s"):
-            table.add_column(name, justify="right")
-        table.add_column("state")
-        for sample in tick.samples:
-            standing = tick.standings.get(sample.book)
-            age = "" if standing is None or standing.age_s is None else f"{standing.age_s:.1f}"
-            spread = "" if sample.spread is None else f"{sample.spread:.4f}"
-            colour = _COLOURS[sample.state]
-            state = Text(sample.state.value, style=colour)
-            table.add_row(sample.book, _price(sample.bid), _price(sample.ask), spread, age, state)
-        size = collector.plan.batch_size
-        done = max((collector.progress(sample.book) for sample in tick.samples), default=0)
-        progress = Table.grid(padding=(0, 2, 0, 0))
-        bar = ProgressBar(total=size, completed=done, width=30)
-        progress.add_row(f"batch {done}/{size}", bar, self._last_file)
-        return Group(table, progress)
+        done = max(map(collector.progress, collector.books), default=0)
+        progress = None
+        if scene.tick:
+            taken = collector.summary.ticks
+            progress = progress_of(scene.tick, done, taken, collector.plan, self._last_file)
+        return replace(
+            scene,
+            mark=label(collector.environment.name),
+            alerts=told(collector.alerts.in_force),
+            waiting=_waiting(collector),
+            progress=progress,
+        )
+
+
+def _waiting(collector: Collector) -> str:
+    if collector.phase is Phase.STANDBY:
+        return "standing by until the other collector ends …"
+    client = collector.client
+    why = f": {client.trouble(client.books[0])}" if client is not None else " …"
+    return f"waiting for the first data{why}"
+
+
+def progress_of(tick: int, done: int, taken: int, plan: Plan, last_file: str) -> Progress | None:
+    """Give how far a batch is that has `done` ticks up to `tick`, the collection's `taken`-th.
+
+    None where the collection is over, and no other batch follows.
+    """
+    from bitso_spread.cli.board_look import Progress
+
+    last = last_tick_of_batch(tick, done, plan)
+    if plan.ticks is not None:
+        last = min(last, tick + max(0, plan.ticks - taken) * plan.interval)
+    size = done + (last - tick) // plan.interval
+    return Progress(done, size, last, last_file) if size else None
+
+
+def last_tick_of_batch(tick: int, done: int, plan: Plan) -> int:
+    """Give the tick with which a batch ends that has `done` ticks up to `tick`: its file follows.
+
+    The next batch's where none is open; ticks are seconds since the epoch.
+    """
+    following = tick + plan.interval
+    midnight = (following // DAY_S + 1) * DAY_S - plan.interval
+    if not plan.align:
+        return min(midnight, tick + (plan.batch_size - done) * plan.interval)
+    length = plan.batch_size * plan.interval
+    into_day = following % DAY_S
+    ends = following - into_day + (into_day // length + 1) * length
+    return min(midnight, ends - plan.interval)
+
+
+def _print_path(path: Path) -> None:
+    if sys.stdout is not None:
+        # Whoever reads our output may go away; the recording goes on.
+        with suppress(OSError, ValueError):
+            sys.stdout.write(f"{path}\n")
+            sys.stdout.flush()
 
 
 @contextmanager
@@ -146,7 +183,3 @@ def _line(tick: Tick, collector: Collector) -> str:
 def _spread(sample: object) -> float:
     spread: float = getattr(sample, "spread", None) or 0.0
     return spread
-
-
-def _price(value: float | None) -> str:
-    return "" if value is None else f"{value:,.10g}"

@@ -1,0 +1,104 @@
+"""Alerts as rows: those that a question asks for, and the columns that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+
+from bitso_spread.alerts.channel import Outcome
+from bitso_spread.alerts.events import Alert, Change
+from bitso_spread.errors import UnknownBookError
+from bitso_spread.lake.alert_log import Kept, Told
+from bitso_spread.lake.filters import Filters, Question
+from bitso_spread.lake.records import day_of
+from bitso_spread.model import resolve_book
+
+_PLACES = 6
+_TIME = pl.Datetime("us", "UTC")
+_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "fired": _TIME,
+    "book": pl.String,
+    "kind": pl.String,
+    "threshold": pl.Float64,
+    "lasted_s": pl.Int64,
+    "widest": pl.Float64,
+    "state": pl.String,
+    "until": _TIME,
+}
+_TOLD = {"webhook": pl.String, "command": pl.String, "cause": pl.String}
+
+
+def in_question(kept: Iterable[Kept], question: Question) -> list[Kept]:
+    """Give the alerts that fired when, and of the books that, are asked for.
+
+    Raises:
+        UsageError: one of the conditions makes no sense.
+    """
+    filters = Filters.of(**question)
+    every = list(kept)
+    books = _books(filters, {each.alert.book for each in every})
+    return [
+        each
+        for each in every
+        if (books is None or each.alert.book in books)
+        and day_of(each.alert.fired) in filters.dates
+        and (filters.start is None or _moment(each.alert.fired) >= filters.start)
+        and (filters.end is None or _moment(each.alert.fired) < filters.end)
+    ]
+
+
+def table_of(alerts: Sequence[Alert], told: Sequence[Told] | None = None) -> pl.DataFrame:
+    """Make a row of each alert; with `told`, who was told of it.
+
+    ``fired`` and ``until`` are UTC; ``threshold`` and ``widest`` are in percent; ``lasted_s`` is
+    how long it was exceeded up to ``until``, or to when it was last seen in force.
+    """
+    rows = [_row(alert) for alert in alerts]
+    if told is None:
+        return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
+    rows = [
+        (*row, _outcome(each, "webhook"), _outcome(each, "command"), alert.cause)
+        for row, each, alert in zip(rows, told, alerts, strict=True)
+    ]
+    return pl.DataFrame(rows, schema={**_COLUMNS, **_TOLD}, orient="row")
+
+
+def _row(alert: Alert) -> tuple[object, ...]:
+    return (
+        _moment(alert.fired),
+        alert.book,
+        alert.kind.value,
+        alert.threshold,
+        alert.lasted_s,
+        None if alert.widest is None else round(alert.widest, _PLACES),
+        "in force" if alert.ending is None else alert.ending.value,
+        None if alert.until is None else _moment(alert.until),
+    )
+
+
+def _outcome(told: Told, channel: str) -> str | None:
+    """Say what became of the fire, and of the end where that is something else."""
+    fire = told.get((Change.FIRED, channel))
+    ends = (told.get((change, channel)) for change in (Change.CLEARED, Change.WITHDRAWN))
+    end = next((outcome for outcome in ends if outcome is not None), fire)
+    if fire is None or end in {fire, Outcome.LAPSED}:
+        return None if fire is None else fire.value
+    return f"{fire.value}, its end {end.value}" if end is not None else fire.value
+
+
+def _books(filters: Filters, available: set[str]) -> set[str] | None:
+    if not filters.books:
+        return None
+    found = set()
+    for name in filters.books:
+        try:
+            found.add(resolve_book(name, available))
+        except UnknownBookError:
+            continue
+    return found
+
+
+def _moment(tick: int) -> datetime:
+    return datetime.fromtimestamp(tick, UTC)
