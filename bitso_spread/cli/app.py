@@ -77,6 +77,7 @@ def load_commands() -> None:
         "watch",
         "books",
         "query",
+        "report",
         "alerts",
         "verify",
         "compact",

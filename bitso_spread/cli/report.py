@@ -1,0 +1,126 @@
+"""``bitso-spread report``: what was recorded, to be looked at: one HTML file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bitso_spread.cli.app import ASK, app
+from bitso_spread.cli.marks import Marks, Skipped, holdings
+from bitso_spread.cli.options import (
+    DateOption,
+    HeldBookOption,
+    HeldLakeOption,
+    MinutesOption,
+    TableOption,
+    from_option,
+    to_option,
+)
+from bitso_spread.cli.stdout import is_terminal, stdout
+from bitso_spread.errors import LakeError, UsageError
+from bitso_spread.lake import layout
+
+
+@app.command("report", rich_help_panel=ASK)
+def report(
+    lake: HeldLakeOption = Path(),
+    table: TableOption = layout.TABLE,
+    date: DateOption = None,
+    book: HeldBookOption = None,
+    minutes: MinutesOption = None,
+    start: Annotated[str | None, from_option("REPORT")] = None,
+    end: Annotated[str | None, to_option("REPORT")] = None,
+    tz: Annotated[
+        str,
+        typer.Option(
+            envvar="BITSO_SPREAD_TZ",
+            metavar="ZONE",
+            help="Reads --from and --to, and tells times and hours of the day, such as "
+            "America/Mexico_City.",
+        ),
+    ] = "UTC",
+    threshold: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="PERCENT",
+            show_default="0.1, 0.5, 1.0",
+            help="Tell the share of time above; repeat it for several.",
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Pass over files that cannot be read, and count them."),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default="stdout",
+            help="The file to replace, whole or not at all, such as report.html.",
+        ),
+    ] = None,
+) -> None:
+    """Make a page of what was recorded: one HTML file that needs no network.
+
+    Spread, bid and ask over time with gaps shown as gaps, distribution,
+    time above thresholds, hours of the day, statistics, coverage, alerts.
+
+    Example: bitso-spread report --date yesterday --output report.html
+    """
+    from bitso_spread.alerts.table import in_question, table_of
+    from bitso_spread.cli.render import replacing
+    from bitso_spread.lake.alert_log import read_alerts
+    from bitso_spread.lake.filters import Question
+    from bitso_spread.lake.reader import Lake
+    from bitso_spread.lake.summary import THRESHOLDS
+    from bitso_spread.report import NothingToReportError, gather, page
+    from bitso_spread.report.page import check_installed
+
+    if output is None and is_terminal(sys.stdout):
+        raise UsageError("a page is not for a terminal: name a file with --output report.html")
+    check_installed()
+    place = Lake(lake, table)
+    skipped = Skipped()
+    question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
+    kept = read_alerts(place.root, place.table)
+    alerts = table_of([each.alert for each in in_question(kept, question)]) if kept else None
+    with stdout() if output is None else replacing(output) as out:
+        with _progress() as on_progress:
+            try:
+                told = gather(
+                    place,
+                    threshold or THRESHOLDS,
+                    alerts=alerts,
+                    on_bad=skipped.add if skip_bad else None,
+                    on_progress=on_progress,
+                    **question,
+                )
+            except NothingToReportError:
+                raise LakeError(f"there is nothing to report: {holdings(place)}") from None
+        out.write(page(told).encode())
+    marks = Marks()
+    for environment in told.environments:
+        marks.add(environment)
+    skipped.report()
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Give what shows how far it is: a bar, where a person is looking."""
+    if not is_terminal(sys.stderr):
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(
+            task, description=what, completed=done, total=total
+        )
