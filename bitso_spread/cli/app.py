@@ -84,5 +84,6 @@ def load_commands() -> None:
         "import_",
         "doctor",
         "sim",
+        "service",
     ):
         import_module(f"bitso_spread.cli.{command}")

@@ -1,0 +1,232 @@
+"""``bitso-spread service``: what starts the recorder, printed ready to use.
+
+Each of its commands takes the options of `collect`, and passes on those that it does not know:
+they are read by `collect`'s own parser, so that a wrong one is found here and not on the host.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bitso_spread.cli.app import SET_UP, app
+from bitso_spread.cli.logs import say
+from bitso_spread.cli.options import DEFAULT_BOOKS
+from bitso_spread.cli.stdout import stdout
+from bitso_spread.errors import UsageError
+from bitso_spread.lake import layout
+from bitso_spread.service.units import Unit
+
+if TYPE_CHECKING:
+    from bitso_spread.service.recording import Recording
+
+service = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(service, name="service", rich_help_panel=SET_UP)
+
+_PASSING_ON: dict[str, Any] = {
+    "context_settings": {
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        # Not -h, which would be found in -beth_mxn.
+        "help_option_names": ["--help"],
+    },
+    "options_metavar": "[OPTIONS] [OPTIONS OF collect]",
+}
+
+ProgramOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        show_default="the one that runs now",
+        help="Where bitso-spread is on that host.",
+    ),
+]
+
+
+@service.callback()
+def root() -> None:
+    """Print a systemd unit, a Dockerfile, a compose file or an Airflow DAG for the recorder.
+
+    Each takes the options of collect and prints to stdout.
+
+    Example: bitso-spread service systemd -b all --lake /srv/lake > bitso-spread.service
+    """
+
+
+@service.command("systemd", **_PASSING_ON)
+def systemd(
+    context: typer.Context,
+    unit: Annotated[
+        Unit,
+        typer.Option("--unit", help="The recorder, the check of its health, or that one's timer."),
+    ] = Unit.RECORDER,
+    user: Annotated[
+        str, typer.Option("--user", metavar="NAME", help="The account that runs it; not root.")
+    ] = "bitso-spread",
+    program: ProgramOption = None,
+) -> None:
+    """Print a unit for systemd.
+
+    The lake is /var/lib/bitso-spread/lake unless --lake names another,
+    absolute one. Parquet with the full columns is taken unless --format
+    and --columns say otherwise.
+
+    Example: bitso-spread service systemd -b btc_mxn --lake /srv/lake
+    """
+    from bitso_spread.service import systemd
+
+    recording = _recording(context)
+    program = program or _this_program()
+    _print(recording, systemd.unit(unit, recording, program=program, user=user))
+
+
+@service.command("docker", **_PASSING_ON)
+def docker(context: typer.Context) -> None:
+    """Print a Dockerfile, with the command that runs its image in its first lines.
+
+    The lake is the image's only volume, /lake.
+
+    Example: bitso-spread service docker -b all > Dockerfile
+    """
+    from bitso_spread.service.docker import dockerfile
+
+    recording = _recording(context)
+    _print(recording, dockerfile(recording))
+
+
+@service.command("compose", **_PASSING_ON)
+def compose(context: typer.Context) -> None:
+    """Print a compose file for the image of `service docker`.
+
+    The lake is a volume, or the folder of the host that --lake names.
+
+    Example: bitso-spread service compose -b all --lake ./data > compose.yaml
+    """
+    from bitso_spread.service.compose import compose
+
+    recording = _recording(context)
+    _print(recording, compose(recording))
+
+
+@service.command("airflow", **_PASSING_ON)
+def airflow(
+    context: typer.Context,
+    reports: Annotated[
+        str,
+        typer.Option("--reports", metavar="DIR", help="The worker's folder for daily reports."),
+    ] = "/var/lib/bitso-spread/reports",
+    max_missing: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Seconds of a day that may not be known until verify fails."
+        ),
+    ] = 0,
+    program: ProgramOption = None,
+) -> None:
+    """Print two Airflow DAGs: a batch every ten minutes, and each day's keeping.
+
+    The second one compacts, verifies and reports yesterday. A standing
+    service records better than the first one does.
+
+    Example: bitso-spread service airflow -b all --lake /srv/lake
+    """
+    from bitso_spread.service.airflow import dags
+
+    recording = _recording(context)
+    text = dags(
+        recording,
+        program=program or _this_program(),
+        reports=reports,
+        max_missing=max_missing,
+    )
+    _print(recording, text)
+
+
+def _recording(context: typer.Context) -> Recording:
+    """Read what is left of the command line as the options of `collect`, and check it."""
+    from bitso_spread.service.recording import Recording
+
+    if context.args == ["-h"]:
+        typer.echo(context.get_help())
+        raise typer.Exit
+    root: Any = context.find_root()
+    command = root.command.commands["collect"]
+    read = command.make_context("collect", list(context.args), parent=root)
+    typed, _, order = command.make_parser(read).parse_args(list(context.args))
+    params = _without_variables(read)
+    _check(params)
+    return Recording(
+        options=tuple(
+            pair for option in dict.fromkeys(order) for pair in _typed(option, typed[option.name])
+        ),
+        table=params["table"],
+        simulated=params["environment"] == layout.SIMULATED,
+        batch_s=params["interval"] * params["batch_size"],
+    )
+
+
+def _without_variables(read: Any) -> dict[str, Any]:
+    """Give what `collect` would get without the variables of this shell: the host has others."""
+    params = dict(read.params)
+    for option in read.command.params:
+        source = read.get_parameter_source(option.name)
+        if source is not None and source.name == "ENVIRONMENT":
+            params[option.name] = option.default
+            name = max(option.opts, key=len)
+            say(f"{name} is set by a variable here, which the service will not see: give {name}")
+    return params
+
+
+def _check(params: dict[str, Any]) -> None:
+    """Find what `collect` would find before it asks anybody.
+
+    Raises:
+        UsageError: a value makes no sense; the message names it.
+    """
+    from bitso_spread.cli.alert_options import rules_of
+    from bitso_spread.exchange.client import feed_url
+    from bitso_spread.exchange.environment import environment
+    from bitso_spread.model import WantedBooks
+    from bitso_spread.plan import Plan
+    from bitso_spread.service.recording import LAKE
+
+    Plan(
+        books=WantedBooks(params["book"] or DEFAULT_BOOKS).names,
+        lake=LAKE,
+        table=params["table"],
+        format=params["format"],
+        columns=params["columns"],
+        interval=params["interval"],
+        batch_size=params["batch_size"],
+        refresh_after_s=params["refresh_after"],
+        max_wait_s=params["max_wait"],
+        max_stale_s=params["max_stale"],
+    )
+    if not layout.is_table_name(params["table"]):
+        raise UsageError(f"--table {params['table']!r} cannot be the name of a table")
+    rules_of(params["alert"], params["alert_hold"], params["alert_cooldown"])
+    urls = params["rest_url"], params["ws_url"]
+    if params["environment"] != layout.SIMULATED or any(urls):
+        feed_url(environment(params["environment"], *urls))
+
+
+def _typed(option: Any, value: Any) -> list[tuple[str, str | None]]:
+    """Give an option as often as it was typed; a flag has no value."""
+    name = max(option.opts, key=len)
+    values = value if isinstance(value, list) else [value]
+    return [(name, None if option.is_flag else each) for each in values]
+
+
+def _print(recording: Recording, text: str) -> None:
+    with stdout() as out:
+        out.write(text.encode())
+    for name, value in recording.advised:
+        say(f"{name} {value} is advised, and taken since {name} was not given")
+
+
+def _this_program() -> str:
+    """Give the path of the program that runs now, as it was installed."""
+    return str(Path(sys.executable).parent / "bitso-spread")

@@ -1,0 +1,37 @@
+"""What a container of the recorder is like: shared by its Dockerfile and its compose file."""
+
+from __future__ import annotations
+
+from bitso_spread.errors import UsageError
+from bitso_spread.service.recording import Recording
+
+LAKE = "/lake"
+"""Its only volume."""
+USER = "10001:10001"
+"""Number of user and group: an engine that refuses root can tell so from a number alone."""
+ENVIRONMENT = {"BITSO_SPREAD_LAKE": LAKE, "XDG_STATE_HOME": f"{LAKE}/.bitso-spread"}
+"""Other commands find the lake; the budget of requests lies beside the table, and so outlives a
+restart under a read-only root."""
+SECRETS = "bitso-spread.env"
+"""The file with BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK, beside it."""
+
+
+def health(recording: Recording) -> list[str]:
+    """Give the command that tells whether it is well."""
+    return ["bitso-spread", "status", *(word for pair in recording.whose(LAKE) for word in pair)]
+
+
+def command(recording: Recording) -> list[tuple[str, ...]]:
+    """Give the arguments of ``bitso-spread``, an option with its value in one tuple."""
+    return [("collect",), *recording.arguments(LAKE, in_container=True)]
+
+
+def port(recording: Recording) -> str | None:
+    """Give the port of the metrics.
+
+    Raises:
+        UsageError: it is 0, which nobody could publish.
+    """
+    if recording.metrics_port == "0":
+        raise UsageError("--metrics-port 0 takes any port, which nobody can find: name one")
+    return recording.metrics_port

@@ -1,0 +1,106 @@
+"""What a service records: the options of `collect` that it was given, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from bitso_spread.errors import UsageError
+from bitso_spread.service.quoting import check_path, check_word
+
+ADVISED = (("--format", "parquet"), ("--columns", "full"))
+"""What a service takes where nothing is said: a seventh of the size, and how each row is known."""
+STATE = "/var/lib/bitso-spread"
+"""Where it lives on a host if no lake is named: its lake, and the budget of requests."""
+LAKE = f"{STATE}/lake"
+
+_ANYWHERE = "0.0.0.0"  # noqa: S104  (of a container: what its engine publishes is reached)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A collection that somebody else starts and stops.
+
+    Raises:
+        UsageError: it would end by itself, or a value cannot be written into a file.
+    """
+
+    options: tuple[tuple[str, str | None], ...]
+    """Of `collect`, in order, with their values as they were typed; None for a flag."""
+    table: str
+    simulated: bool
+    batch_s: int
+    """Seconds in a batch."""
+
+    def __post_init__(self) -> None:
+        for name, value in self.options:
+            check_word(value or "", name)
+            if name in {"--batches", "--duration"}:
+                raise UsageError(f"a service records until it is stopped: leave {name} out")
+
+    def value(self, name: str) -> str | None:
+        """Give an option's last value, or None where it was not given."""
+        return next((value for key, value in reversed(self.options) if key == name), None)
+
+    @property
+    def advised(self) -> tuple[tuple[str, str], ...]:
+        """The options that are advised and were not given."""
+        given = {name for name, _ in self.options}
+        return tuple(pair for pair in ADVISED if pair[0] not in given)
+
+    @property
+    def host_lake(self) -> str:
+        """The lake's path on a host.
+
+        Raises:
+            UsageError: it is relative, or holds what cannot be written.
+        """
+        return self.root(absolute(self.value("--lake") or LAKE, "--lake"))
+
+    def root(self, path: str) -> str:
+        """Give the lake's own folder; `collect` takes the table's for it as well."""
+        given = PurePosixPath(path)
+        return str(given.parent if given.name == self.table else given)
+
+    @property
+    def mark(self) -> str:
+        """What stands before a heading where prices are simulated."""
+        return "SIMULATED " if self.simulated else ""
+
+    @property
+    def metrics_port(self) -> str | None:
+        """The port of the metrics, or None."""
+        return self.value("--metrics-port")
+
+    @property
+    def extras(self) -> list[str]:
+        """The optional parts of this package that it needs."""
+        needed = {"metrics": self.metrics_port is not None, "sim": self.simulated}
+        return [extra for extra, is_needed in needed.items() if is_needed]
+
+    def arguments(self, lake: str, *, in_container: bool = False) -> Iterator[tuple[str, ...]]:
+        """Give the arguments of `collect`, an option with its value in one tuple."""
+        yield ("--lake", lake)
+        for name, value in (*self.advised, *self.options):
+            if name != "--lake":
+                yield (name,) if value is None else (name, value)
+        if in_container and self.metrics_port and self.value("--metrics-host") is None:
+            yield ("--metrics-host", _ANYWHERE)
+
+    def whose(self, lake: str) -> Iterator[tuple[str, ...]]:
+        """Give the options that lead other commands to what is recorded."""
+        yield ("--lake", lake)
+        if (table := self.value("--table")) is not None:
+            yield ("--table", table)
+
+
+def absolute(path: str, what: str) -> str:
+    """Give a path back that means the same wherever a process was started.
+
+    Raises:
+        UsageError: it is relative, or holds what cannot be written.
+    """
+    if not PurePosixPath(check_path(path, what)).is_absolute():
+        raise UsageError(f"a service has no folder that it is started in: make {what} absolute")
+    return path
