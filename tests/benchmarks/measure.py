@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -41,6 +41,22 @@ def by_turns(ours: Measurement, alternative: Measurement, *, turns: int) -> Comp
         median(other for _, other in pairs),
         median(other / mine for mine, other in pairs),
     )
+
+
+def in_rounds(
+    measurements: Mapping[str, Measurement], *, turns: int, most_s: float
+) -> dict[str, float]:
+    """Measure many by turns, and give their medians; the first turn warms up and does not count.
+
+    What has taken `most_s` seconds in all is not measured again, once it has had a turn that
+    counts.
+    """
+    seen: dict[str, list[float]] = {name: [] for name in measurements}
+    for _ in range(turns + 1):
+        for name, measure in measurements.items():
+            if len(seen[name]) < 2 or sum(seen[name]) < most_s:
+                seen[name].append(measure())
+    return {name: median(seconds[1:]) for name, seconds in seen.items()}
 
 
 def process(command: Sequence[str]) -> Measurement:
