@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bitso_spread.cli.app import KEEP, app
+from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say, tell
 from bitso_spread.cli.options import DateOption, HeldBookOption, HeldLakeOption, TableOption
 from bitso_spread.cli.stdout import is_terminal
@@ -50,17 +49,18 @@ def compact(
     from bitso_spread.lake.reader import Lake
 
     failed = 0
+    watched = is_terminal(sys.stderr)
 
     def note(done: int, of: int, found: CompactedDay | LakeError) -> None:
         nonlocal failed
-        show_progress(done, of)
+        show("compacting, days of books", done, of)
         if isinstance(found, LakeError):
             failed += 1
             say(f"left as it is: {found}")
-        elif found.outcome is not Outcome.KEPT or found.deleted:
-            show(_line(found))
+        elif not watched and (found.outcome is not Outcome.KEPT or found.deleted):
+            tell(_line(found))
 
-    with _progress() as (show_progress, show):
+    with bars() as show:
         days = compact_days(Lake(lake, table), prune=prune, on_day=note, date=date, book=book)
     say(_summary(days, prune=prune))
     if failed:
@@ -93,18 +93,3 @@ def _summary(days: list[CompactedDay], *, prune: bool) -> str:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-@contextmanager
-def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
-    """Give what shows how far it is, where a person is looking, and else what was done."""
-    if not is_terminal(sys.stderr):
-        yield lambda *_: None, tell
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), "days of books", TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of), lambda _line: None

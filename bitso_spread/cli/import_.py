@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bitso_spread.cli.app import KEEP, app
+from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say
 from bitso_spread.cli.marks import Marks
 from bitso_spread.cli.options import HeldLakeOption, TableOption
-from bitso_spread.cli.stdout import is_terminal, stdout
+from bitso_spread.cli.stdout import stdout
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def import_(
     """
     from bitso_spread.lake.importing import import_rows
 
-    with _progress() as on_progress:
+    with bars() as show:
         done = import_rows(
             source,
             lake,
@@ -99,7 +99,7 @@ def import_(
             interval=interval,
             merge=merge,
             on_bad=(lambda error: say(f"passed over: {error}")) if skip_bad else None,
-            on_progress=on_progress,
+            on_progress=lambda step, done, of: show(_STEPS[step], done, of),
         )
     marks = Marks()
     if done.read:
@@ -169,35 +169,3 @@ def _files(count: int) -> str:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Give what shows how far it is: a bar for each step, where a person is looking."""
-    if not is_terminal(sys.stderr):
-        yield lambda *_: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks = {step: bar.add_task(text, start=False, total=None) for step, text in _STEPS.items()}
-
-        def show(step: str, done: int, total: int) -> None:
-            if not done:
-                bar.start_task(tasks[step])
-            bar.update(tasks[step], completed=done, total=total)
-
-        yield show

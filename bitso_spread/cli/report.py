@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bitso_spread.cli.app import ASK, app
+from bitso_spread.cli.bars import bars
 from bitso_spread.cli.marks import Marks, Skipped, holdings
 from bitso_spread.cli.options import (
     DateOption,
@@ -90,7 +89,7 @@ def report(
     kept = read_alerts(place.root, place.table)
     alerts = table_of([each.alert for each in in_question(kept, question)]) if kept else None
     with stdout() if output is None else replacing(output) as out:
-        with _progress() as on_progress:
+        with bars() as on_progress:
             try:
                 told = gather(
                     place,
@@ -107,20 +106,3 @@ def report(
     for environment in told.environments:
         marks.add(environment)
     skipped.report()
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Give what shows how far it is: a bar, where a person is looking."""
-    if not is_terminal(sys.stderr):
-        yield lambda *_: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(
-            task, description=what, completed=done, total=total
-        )

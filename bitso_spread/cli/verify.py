@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bitso_spread.cli.app import KEEP, app
+from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say
 from bitso_spread.cli.marks import Marks, holdings
 from bitso_spread.cli.options import (
@@ -84,10 +84,10 @@ def verify(
     from bitso_spread.lake.reader import Lake
 
     place = Lake(lake, table)
-    with _progress() as on_progress:
+    with bars() as show:
         report = audit(
             place,
-            on_progress=on_progress,
+            on_progress=partial(show, "checking, days of books"),
             date=date,
             book=book,
             minutes=minutes,
@@ -134,18 +134,3 @@ def _complaint(report: Report, max_missing: int) -> str:
         what = "thing contradicts itself" if count == 1 else "things contradict themselves"
         parts.append(f"{count:,} {what}")
     return f"{report.lake} is not as it should be: {' and '.join(parts)}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Give what shows how far it is: a bar, where a person is looking."""
-    if not is_terminal(sys.stderr):
-        yield lambda *_: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), "days of books", TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 import pytest
@@ -20,8 +19,7 @@ from bitso_spread.lake.pruning import KEYS
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.state import LakeState
 from tests.lake.compact_support import batch, compacted, daily_files, sorted_rows, sources
-
-When = Literal["before", "after"]
+from tests.lake.stops import KilledError, Steps, When
 
 STEPS: list[tuple[object, str]] = [
     (Path, "mkdir"),
@@ -37,46 +35,6 @@ STEPS: list[tuple[object, str]] = [
     (daily, "sources_in"),
 ]
 """Everything that compacting does to the disk and to the journal, and what lies between."""
-
-
-class KilledError(BaseException):
-    """The process is no more: nothing of its own code runs after this."""
-
-
-class Steps:
-    """Counts the steps that a compaction takes, and kills it before or after one of them."""
-
-    def __init__(self, stop_at: int, when: When) -> None:
-        self._taken = 0
-        self._stop_at = stop_at
-        self._when = when
-
-    @property
-    def ended(self) -> bool:
-        """Whether there were fewer steps than the one to stop at."""
-        return self._taken < self._stop_at
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            for owner, name in STEPS:
-                patch.setattr(owner, name, self._watch(getattr(owner, name)))
-            yield
-
-    def _watch(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        def watching(*arguments: Any, **options: Any) -> Any:
-            self._taken += 1
-            stops = self._taken == self._stop_at
-            if stops and self._when == "before":
-                raise KilledError
-            result = step(*arguments, **options)
-            if stops:
-                if hasattr(result, "close"):
-                    result.close()
-                raise KilledError
-            return result
-
-        return watching
 
 
 def killed(lake: Path, steps: Steps, **options: Any) -> None:
@@ -137,7 +95,7 @@ def test_killed_at_any_step_no_row_is_lost_or_doubled(
     for number in count(1):
         lake = tmp_path / str(number)
         shutil.copytree(tmp_path / "made", lake)
-        killed(lake, steps := Steps(number, when), prune=prune)
+        killed(lake, steps := Steps(STEPS, number, when, KilledError), prune=prune)
         assert_all_agree_on(lake, expected)
         compacted(lake, prune=prune)
         assert rows(lake) == expected

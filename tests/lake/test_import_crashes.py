@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from errno import ENOSPC
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from tests.lake.audit_support import record
 from tests.lake.import_support import a_source, bids, blank, bring, in_lake, priced, rows_from
+from tests.lake.stops import Steps, full
 from tests.lake.support import DAY, NOON, eventually, python, table_files, table_rows
 
 STEPS: list[tuple[Any, str]] = [
@@ -43,30 +41,6 @@ BEFORE = bids(HELD)
 AFTER = {**BEFORE, **bids(BETTER)}
 
 
-class Steps:
-    """Counts the steps, and stops before one of them."""
-
-    def __init__(self, stop_at: int) -> None:
-        self.taken = 0
-        self._stop_at = stop_at
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            for owner, name in STEPS:
-                patch.setattr(owner, name, self._watch(getattr(owner, name)))
-            yield
-
-    def _watch(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        def watching(*arguments: Any, **options: Any) -> Any:
-            self.taken += 1
-            if self.taken == self._stop_at:
-                raise OSError(ENOSPC, "No space left on device")
-            return step(*arguments, **options)
-
-        return watching
-
-
 def test_stopped_at_any_step_each_second_is_there_once_and_the_next_import_completes_it(
     tmp_path: Path,
 ) -> None:
@@ -75,7 +49,7 @@ def test_stopped_at_any_step_each_second_is_there_once_and_the_next_import_compl
     for number in count(1):
         lake = tmp_path / str(number)
         record(lake, HELD)
-        steps = Steps(number)
+        steps = Steps(STEPS, number)
         try:
             with steps.watched():
                 bring(lake, source, merge=True)
@@ -90,7 +64,7 @@ def test_stopped_at_any_step_each_second_is_there_once_and_the_next_import_compl
         assert list(layout.staging_folder(lake, TABLE).iterdir()) == []
         with LakeState(state_file(lake, TABLE)) as state:
             assert (state.intended("btc_mxn"), state.batches()) == ([], [])
-        if steps.taken < number:
+        if steps.ended:
             break
     assert seen.count(False) > 8
     assert seen[-1]
@@ -100,7 +74,7 @@ def test_a_replacement_that_was_not_noted_any_more_is_noted_by_the_next_collecti
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object, **__: object) -> None:
-        raise OSError(ENOSPC, "No space left on device")
+        raise full()
 
     lake = tmp_path / "lake"
     record(lake, HELD)
@@ -119,7 +93,7 @@ def test_a_replacement_that_did_not_come_about_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object) -> None:
-        raise OSError(ENOSPC, "No space left on device")
+        raise full()
 
     lake = tmp_path / "lake"
     record(lake, HELD)

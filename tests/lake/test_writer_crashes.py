@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from errno import ENOSPC
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -18,9 +15,9 @@ from bitso_spread.lake.layout import TABLE, Partition, state_file
 from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.model import Sample
+from tests.lake.stops import Steps, When
 from tests.lake.support import NOON, a_batch, once, rows_of, table_files, table_rows
 
-When = Literal["before", "after"]
 HEADER = "orderbook_timestamp,book,bid,ask,spread\n"
 
 STEPS: list[tuple[object, str]] = [
@@ -38,42 +35,6 @@ STEPS: list[tuple[object, str]] = [
 """Everything that writing does to the disk, and all that it asks of the journal."""
 
 
-class Steps:
-    """Counts the steps that writing takes, and stops it before or after one of them."""
-
-    def __init__(self, stop_at: int = 0, when: When = "before") -> None:
-        self._taken = 0
-        self._stop_at = stop_at
-        self._when = when
-
-    @property
-    def ended(self) -> bool:
-        """Whether there were fewer steps than the one to stop at."""
-        return self._taken < self._stop_at
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            for owner, name in STEPS:
-                patch.setattr(owner, name, self._watch(getattr(owner, name)))
-            yield
-
-    def _watch(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        def watching(*arguments: Any, **options: Any) -> Any:
-            self._taken += 1
-            stops = self._taken == self._stop_at
-            if stops and self._when == "before":
-                raise OSError(ENOSPC, "No space left on device")
-            result = step(*arguments, **options)
-            if stops:
-                if isinstance(result, io.IOBase):
-                    result.close()
-                raise OSError(ENOSPC, "No space left on device")
-            return result
-
-        return watching
-
-
 def lake_with_a_batch(lake: Path, file_format: str = "csv") -> None:
     with LakeState(state_file(lake, TABLE)) as state:
         state.record(rows_of(a_batch(format=file_format)))
@@ -81,7 +42,7 @@ def lake_with_a_batch(lake: Path, file_format: str = "csv") -> None:
 
 def write(lake: Path, file_format: str = "csv", steps: Steps | None = None) -> bool:
     """Write the batch as a process of its own would; False if it was stopped on the way."""
-    with LakeState(state_file(lake, TABLE)) as state, (steps or Steps()).watched():
+    with LakeState(state_file(lake, TABLE)) as state, (steps or Steps(STEPS)).watched():
         try:
             BatchWriter(lake, TABLE, state).write(a_batch(format=file_format))
         except OSError:
@@ -111,7 +72,7 @@ def test_stopped_at_any_step_the_next_write_completes_it(
     for number in count(1):
         lake = tmp_path / str(number)
         lake_with_a_batch(lake, file_format)
-        write(lake, file_format, steps := Steps(number, when))
+        write(lake, file_format, steps := Steps(STEPS, number, when))
         # Whole files or none, never anything else: a reader sees none of the rows or all.
         assert table_rows(lake) in ({}, once(rows_of(a_batch())))
         left.append(len(table_files(lake)))
@@ -131,8 +92,8 @@ def test_stopped_twice_the_third_write_completes_it(tmp_path: Path, when: When, 
     for second in count(1):
         lake = tmp_path / str(second)
         lake_with_a_batch(lake)
-        write(lake, steps=Steps(first, when))
-        write(lake, steps=(steps := Steps(second, when)))
+        write(lake, steps=Steps(STEPS, first, when))
+        write(lake, steps=(steps := Steps(STEPS, second, when)))
         assert write(lake)
         assert_written_once(lake)
         if steps.ended:
@@ -156,7 +117,7 @@ def test_another_version_that_writes_other_bytes_doubles_nothing(
         if name_is_taken:
             taken.parent.mkdir(parents=True)
             taken.write_text(HEADER)
-        write(lake, steps=(steps := Steps(number, when)))
+        write(lake, steps=(steps := Steps(STEPS, number, when)))
         with monkeypatch.context() as patch:
             patch.setattr(writer, "encode", encode_otherwise)
             assert write(lake)
