@@ -13,7 +13,7 @@ from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say
 from bitso_spread.cli.marks import Marks
-from bitso_spread.cli.options import HeldLakeOption, TableOption
+from bitso_spread.cli.options import HeldLakeOption, SkipBadOption, TableOption
 from bitso_spread.cli.stdout import stdout
 from bitso_spread.lake import layout
 
@@ -73,10 +73,7 @@ def import_(
             help="Of a new lake, between ticks; rows between them are refused.",
         ),
     ] = None,
-    skip_bad: Annotated[
-        bool,
-        typer.Option("--skip-bad", help="Pass over files that cannot be read, and count them."),
-    ] = False,
+    skip_bad: SkipBadOption = False,
 ) -> None:
     """Bring what others recorded into a lake, each second once.
 

@@ -127,6 +127,11 @@ MinutesOption = Annotated[
     ),
 ]
 
+SkipBadOption = Annotated[
+    bool,
+    typer.Option("--skip-bad", help="Pass over files that cannot be read, and count them."),
+]
+
 
 def from_option(command: str) -> Any:
     """Make the option ``--from`` of a command; `from` itself cannot be a parameter."""

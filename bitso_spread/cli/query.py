@@ -17,6 +17,7 @@ from bitso_spread.cli.options import (
     HeldBookOption,
     HeldLakeOption,
     MinutesOption,
+    SkipBadOption,
     TableOption,
     from_option,
     to_option,
@@ -85,10 +86,7 @@ def query(
             help="A query over all columns, with date, order_book and minutes, FROM the table.",
         ),
     ] = None,
-    skip_bad: Annotated[
-        bool,
-        typer.Option("--skip-bad", help="Pass over files that cannot be read, and count them."),
-    ] = False,
+    skip_bad: SkipBadOption = False,
     limit: Annotated[
         int | None, typer.Option(min=0, metavar="N", show_default="every row", help="Rows to give.")
     ] = None,

@@ -16,6 +16,7 @@ from bitso_spread.cli.options import (
     HeldBookOption,
     HeldLakeOption,
     MinutesOption,
+    SkipBadOption,
     TableOption,
     from_option,
     to_option,
@@ -51,10 +52,7 @@ def report(
             help="Tell the share of time above; repeat it for several.",
         ),
     ] = None,
-    skip_bad: Annotated[
-        bool,
-        typer.Option("--skip-bad", help="Pass over files that cannot be read, and count them."),
-    ] = False,
+    skip_bad: SkipBadOption = False,
     output: Annotated[
         Path | None,
         typer.Option(
