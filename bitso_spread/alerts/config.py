@@ -93,9 +93,17 @@ def find_webhook(environ: Mapping[str, str] = os.environ) -> Webhook | None:
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:
     """Give the path of the user's file, whether it is there or not."""
     if named := environ.get(FILE_VARIABLE):
-        return Path(named).expanduser()
+        return _expanded(named)
     home = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "bitso-spread" / "config.toml"
+    return _expanded(home) / "bitso-spread" / "config.toml"
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        # An account without a home, as in some containers, has no such file.
+        return Path(path)
 
 
 def _in(text: str, path: Path) -> Webhook | None:

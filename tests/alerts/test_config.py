@@ -45,6 +45,14 @@ def test_a_file_may_be_named_and_then_must_be_there(tmp_path: Path) -> None:
         find_webhook({"BITSO_SPREAD_CONFIG": str(tmp_path / "none.toml")})
 
 
+def test_an_account_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert find_webhook({}) is None
+
+
 def test_a_file_that_others_may_read_is_refused_with_what_to_type(tmp_path: Path) -> None:
     home = {"XDG_CONFIG_HOME": str(tmp_path)}
     for mode in (0o644, 0o640, 0o604):
