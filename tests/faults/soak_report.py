@@ -24,8 +24,8 @@ _ROOM_S = 12.0
 _TRANSIT_S = 1.0
 _CLOCK_S = 0.01
 _RECONNECT_S = 1.0
-# A frame is sent 15 ms after the event.
-_FRAME_S = 0.1
+# A frame is sent 15 ms after the event, and comes later where the machine is busy.
+_FRAME_S = 0.3
 # A tick that was taken this shortly before a kill may not have reached the disk.
 _IN_HAND_S = 0.5
 # For so long back a quote is looked for in the diary.
@@ -195,9 +195,10 @@ def _unknowable(window: Window, book: str, tick: int, truth: _Truth) -> bool:
         # The link's word is not enough for ever, and REST's cannot be had.
         return True
     # The connection was cut when it began: one frame of the new one, and the book is known.
-    # What changed before the new one had subscribed, no frame tells.
-    heard = word >= window.start + _RECONNECT_S
-    return book not in BUSY and not heard and tick - word > MAX_STALE_S
+    # What changed as it was cut, and before the new one had subscribed, no frame tells.
+    if word >= window.start + _RECONNECT_S or book in BUSY:
+        return False
+    return tick - truth.last_change(window.start - _FRAME_S) > MAX_STALE_S
 
 
 def _recovers(window: Window, tick: int) -> bool:
