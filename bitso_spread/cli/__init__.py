@@ -24,7 +24,7 @@ def main() -> None:
     from bitso_spread.cli.app import app, load_commands, settings
     from bitso_spread.cli.logs import is_json, say
 
-    load_commands()
+    load_commands(sys.argv[1:])
     gc.freeze()
     gc.enable()
     try:

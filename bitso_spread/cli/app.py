@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated
@@ -68,22 +69,27 @@ def root(
     show_warnings()
 
 
-def load_commands() -> None:
-    """Add the subcommands, in the order in which --help shows them."""
-    for command in (
-        "collect",
-        "status",
-        "snapshot",
-        "watch",
-        "books",
-        "query",
-        "report",
-        "alerts",
-        "verify",
-        "compact",
-        "import_",
-        "doctor",
-        "sim",
-        "service",
-    ):
-        import_module(f"bitso_spread.cli.{command}")
+_MODULES = {
+    "collect": "collect",
+    "status": "status",
+    "snapshot": "snapshot",
+    "watch": "watch",
+    "books": "books",
+    "query": "query",
+    "report": "report",
+    "alerts": "alerts",
+    "verify": "verify",
+    "compact": "compact",
+    "import": "import_",
+    "doctor": "doctor",
+    "sim": "sim",
+    "service": "service",
+}
+"""The module of each subcommand, in the order in which --help shows them."""
+
+
+def load_commands(arguments: Sequence[str] = ()) -> None:
+    """Add the subcommands; where the arguments name one, it alone, for all of them take 40 ms."""
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    for module in [_MODULES[named]] if named in _MODULES else _MODULES.values():
+        import_module(f"bitso_spread.cli.{module}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import bitso_spread.cli.collect  # noqa: F401  (its options are read as it reads them)
 from bitso_spread.cli.app import SET_UP, app
 from bitso_spread.cli.logs import say
 from bitso_spread.cli.options import DEFAULT_BOOKS

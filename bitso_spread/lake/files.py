@@ -57,7 +57,8 @@ def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.
     ]
     if parquets:
         frames.append(_read_pieces(parquets, partial(_parse_parquet, names)))
-    return pl.concat([no_rows(names), *frames])
+    # Putting the chunks of 144 files behind nothing takes 2 ms.
+    return frames[0] if len(frames) == 1 else pl.concat([no_rows(names), *frames])
 
 
 def read_numbered(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TypedDict
 
 import polars as pl
@@ -197,6 +198,7 @@ class Asked:
         return None if len(chosen) == len(minutes) else chosen
 
 
+@lru_cache(maxsize=4096)
 def midnight_of(number: int) -> datetime:
     """Give the first instant of a day such as 20240726.
 

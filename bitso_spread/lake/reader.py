@@ -229,7 +229,8 @@ class Lake:
         self, *, columns: str = FIVE, limit: int | None = None, **asking: Unpack[Asking]
     ) -> pl.DataFrame:
         """Give what `stream` gives as one frame."""
-        return pl.concat(list(self.stream(columns=columns, limit=limit, **asking)))
+        frames = list(self.stream(columns=columns, limit=limit, **asking))
+        return frames[0] if len(frames) == 1 else pl.concat(frames)
 
     def _read(
         self,
@@ -256,7 +257,7 @@ class Lake:
             if rows.height:
                 tell(environment)
             frames.append(rows)
-        return pl.concat(frames)
+        return frames[0] if len(frames) == 1 else pl.concat(frames)
 
     def _missed(self) -> pl.DataFrame:
         """Give the spans that the recorder was stopped for, from the first to the last second."""
