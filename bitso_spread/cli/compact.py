@@ -11,6 +11,7 @@ import typer
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say, tell
+from bitso_spread.cli.marks import holdings
 from bitso_spread.cli.options import DateOption, HeldBookOption, HeldLakeOption, TableOption
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import LakeError
@@ -61,8 +62,11 @@ def compact(
             tell(_line(found))
 
     with bars() as show:
-        days = compact_days(Lake(lake, table), prune=prune, on_day=note, date=date, book=book)
+        place = Lake(lake, table)
+        days = compact_days(place, prune=prune, on_day=note, date=date, book=book)
     say(_summary(days, prune=prune))
+    if not days and not failed:
+        say(f"no finished day was asked for: {holdings(place)}")
     if failed:
         say(f"{_many(failed, 'day')} could not be compacted: see above")
         raise typer.Exit(1)

@@ -148,7 +148,9 @@ def _told(one: Disagreement) -> str:
     from bitso_spread.lake.findings import time_text
 
     kept, other = (f"{bid} / {ask}" for bid, ask in (one.kept, one.other))
-    return f"  {time_text(one.tick)} {one.book}: {kept} stands, not {other} ({one.source})"
+    return (
+        f"  {time_text(one.tick)} {one.book}: {kept} stands, not {other} (as {one.source} was read)"
+    )
 
 
 def _complaint(done: Imported) -> str:

@@ -81,7 +81,9 @@ def systemd(
 
     recording = _recording(context)
     program = program or _this_program()
-    _print(recording, systemd.unit(unit, recording, program=program, user=user))
+    text = systemd.unit(unit, recording, program=program, user=user)
+    # The other units tell nobody what to record.
+    _print(recording, text, advises=unit is Unit.RECORDER)
 
 
 @service.command("docker", **_PASSING_ON)
@@ -221,10 +223,10 @@ def _typed(option: Any, value: Any) -> list[tuple[str, str | None]]:
     return [(name, None if option.is_flag else each) for each in values]
 
 
-def _print(recording: Recording, text: str) -> None:
+def _print(recording: Recording, text: str, *, advises: bool = True) -> None:
     with stdout() as out:
         out.write(text.encode())
-    for name, value in recording.advised:
+    for name, value in recording.advised if advises else ():
         say(f"{name} {value} is advised, and taken since {name} was not given")
 
 

@@ -39,6 +39,7 @@ from bitso_spread.lake.dayrows import (
     of_files,
     together,
 )
+from bitso_spread.lake.files import read_bytes
 from bitso_spread.lake.filters import Question
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.listing import batches_in, files_in
@@ -154,6 +155,8 @@ class Compactor(Closing):
         with only_compactor(self._lake.root, self._lake.table, book), self._refusals():
             marks = stale_marks(self._lake.root, self._lake.table, book, day)
             units = {unit.environment: unit for unit in self._compacted(book, day)}
+            for unit in units.values():
+                self._check(unit)
             files: dict[str, list[DataFile]] = {environment: [] for environment in units}
             for file in self._files(book, day):
                 files.setdefault(file.environment, []).append(file)
@@ -185,6 +188,15 @@ class Compactor(Closing):
         for unit in units:
             cover_of(unit)  # an error, where it cannot be read
         return units
+
+    def _check(self, unit: DataFile) -> None:
+        """Check that a day's file is what was written: from here on it is taken for the truth."""
+        noted = self._state.daily_of(unit.path.relative_to(self._daily).as_posix())
+        if noted and hashlib.sha256(read_bytes(unit.path)).hexdigest() not in noted:
+            raise LakeError(
+                f"{unit.path} has changed since it was made: restore it from a backup, or, while "
+                "all files of that day are in the table, delete it and compact again"
+            )
 
     def _files(self, book: str, day: int) -> Iterator[DataFile]:
         folder = self._table / layout.day_path(day, book)
@@ -244,6 +256,8 @@ class Compactor(Closing):
         covered = [file for file in files if name_of(file) in sources]
         if not covered:
             return 0
+        # Before anything is written that says so: what is in the day's file now may be wrong.
+        compare(unit, covered)
         if not all(sources[name_of(file)].pruned for file in covered):
             names = {name_of(file) for file in covered}
             held = of_day(unit)
@@ -257,7 +271,7 @@ class Compactor(Closing):
                 for each in self._compacted(place.book, place.date)
                 if each.environment == unit.environment
             )
-        compare(unit, covered)
+            compare(unit, covered)
         for file in covered:
             file.path.unlink(missing_ok=True)
         for folder in {file.path.parent for file in covered}:

@@ -328,6 +328,11 @@ class LakeState(Closing):
         with self._db.transaction():
             self._db.execute("DELETE FROM daily WHERE path = ? AND sha256 IS NOT ?", (path, sha256))
 
+    def daily_of(self, path: str) -> set[str]:
+        """Give the checksums that one compacted day may have; none if nothing was noted."""
+        found = self._db.execute("SELECT sha256 FROM daily WHERE path = ?", (path,))
+        return {sha256 for (sha256,) in found}
+
     def daily(self) -> dict[str, set[str]]:
         """Give the checksums that each compacted day may have, by its path."""
         found: dict[str, set[str]] = {}

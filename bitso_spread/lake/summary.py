@@ -45,6 +45,17 @@ def check_every(length: str) -> None:
         raise UsageError(f"--every {length!r}: write it as 30s, 1m, 10m, 1h or 1d")
 
 
+def check_thresholds(thresholds: Sequence[float]) -> None:
+    """Check spreads above which the share of time is to be told.
+
+    Raises:
+        UsageError: one of them is no spread in percent.
+    """
+    for limit in thresholds:
+        if not 0 <= limit < 100:
+            raise UsageError(f"--threshold {limit:g}: give a spread in percent, such as 0.5")
+
+
 def every(rows: pl.LazyFrame, length: str, tz: str = "UTC") -> pl.DataFrame:
     """Sum up each book by spans of time; a row for each in which there are rows.
 
@@ -119,7 +130,11 @@ def stats(
         thresholds: in percent.
         missed: gives the spans that were missed, ``book``, ``first`` and ``last``, where there are
             rows without prices and without a ``state``.
+
+    Raises:
+        UsageError: a threshold is no spread in percent.
     """
+    check_thresholds(thresholds)
     names = ["book", TIME, "spread"]
     if "state" in rows.collect_schema().names():
         names.append("state")

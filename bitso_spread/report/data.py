@@ -15,14 +15,14 @@ from typing import Unpack
 
 import polars as pl
 
-from bitso_spread.errors import LakeError, UsageError
+from bitso_spread.errors import LakeError
 from bitso_spread.lake.audit import audit
 from bitso_spread.lake.columns import FIVE
 from bitso_spread.lake.files import OnBad
 from bitso_spread.lake.filters import Filters, Question, check_zone
 from bitso_spread.lake.findings import BookDay, Totals
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.summary import THRESHOLDS
+from bitso_spread.lake.summary import THRESHOLDS, check_thresholds
 from bitso_spread.report.bins import Bins
 from bitso_spread.report.grid import Grid, extent, is_vague
 from bitso_spread.report.sums import Sums
@@ -170,9 +170,7 @@ def _add_all(
 
 def _checked(thresholds: Sequence[float]) -> tuple[float, ...]:
     """Give spreads above which the share of time is to be told, each once."""
-    for limit in thresholds:
-        if not 0 <= limit < 100:
-            raise UsageError(f"--threshold {limit:g}: give a spread in percent, such as 0.5")
+    check_thresholds(thresholds)
     # As many digits as the columns of the statistics are named after.
     return tuple({f"{limit:g}": limit for limit in thresholds}.values())
 

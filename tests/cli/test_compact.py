@@ -88,3 +88,13 @@ def test_another_table_has_days_of_its_own(run: Run, tmp_path: Path) -> None:
     assert list((tmp_path / "MineDaily").rglob("*.parquet"))
     _, out, _ = run("query", "--lake", str(tmp_path), "--table", "Mine")
     assert len(out.splitlines()) == 6
+
+
+def test_where_no_finished_day_is_named_it_says_what_there_is(run: Run, tmp_path: Path) -> None:
+    batch(tmp_path, 0)
+    status, _, err = run(
+        "compact", "--lake", str(tmp_path), "--book", "btc_mxn", "--date", "20200101"
+    )
+    assert status == 0
+    assert "no finished day was asked for: the table BitsoSpreadMonitor in" in err
+    assert "holds 20260921, of btc_mxn" in err

@@ -283,6 +283,7 @@ def test_no_lake_is_status_1_with_the_absolute_path(run: Run, lake: Path) -> Non
         (("--every", "week"), "write it as 30s, 1m, 10m, 1h or 1d"),
         (("--every", "1m", "--stats"), "three questions: ask one"),
         (("--threshold", "0.2"), "--threshold goes with --stats"),
+        (("--stats", "--threshold", "nan"), "--threshold nan: give a spread in percent"),
         (("--columns", "six"), "choose five or full"),
         (("--sql", "SELECT 1 FROM BitsoSpreadMonitor", "-b", "btc_mxn"), "in its WHERE"),
         (("--sql", "SELECT nope FROM BitsoSpreadMonitor"), 'unable to find column "nope"'),

@@ -229,7 +229,8 @@ def test_the_health_of_a_table_is_asked_by_status(run: Run) -> None:
     _, out, _ = run("service", "systemd", "--unit", "health", *arguments)
     expected = [PROGRAM, "status", "--lake", "/srv/lake", "--table", "Other"]
     assert shlex.split(read_unit(out)["Service"]["ExecStart"]) == expected
-    _, out, _ = run("service", "systemd", "--unit", "timer")
+    _, out, err = run("service", "systemd", "--unit", "timer")
+    assert err == ""
     assert read_unit(out)["Timer"]["OnUnitActiveSec"] == "30"
 
 

@@ -9,13 +9,15 @@ import polars as pl
 import pytest
 
 from bitso_spread.lake import layout
+from bitso_spread.lake.compaction import compact
 from bitso_spread.lake.findings import BookDay, Kind
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.outages import MISSED
+from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.state import Outage
 from bitso_spread.model import State
 from tests.lake.audit_support import foreign, kinds, look, only, record, rows_at
-from tests.lake.compact_support import batch, compacted, daily_files, sources
+from tests.lake.compact_support import TODAY, batch, compacted, daily_files, sources
 from tests.lake.support import DAY, NOON
 
 QUESTIONS: list[dict[str, str]] = [
@@ -102,9 +104,34 @@ def test_a_compacted_day_that_has_changed_contradicts_what_was_noted(tmp_path: P
     finding = only(look(tmp_path))
     assert finding.path == "BitsoSpreadDaily/date=20260921/order_book=btc_mxn/" + path.name
     assert "has changed since it was compacted" in finding.text
-    compacted(tmp_path, prune=False)
     path.write_bytes(path.read_bytes()[:-40])
     assert kinds(look(tmp_path)) == [Kind.CHANGED, Kind.UNREADABLE]
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_damaged_day_is_never_taken_for_the_truth_nor_its_files_deleted(
+    tmp_path: Path, noted: bool
+) -> None:
+    record(tmp_path, rows_at(range(NOON, NOON + 60)))
+    compacted(tmp_path)
+    (path,) = daily_files(tmp_path)
+    rewritten(path)
+    damaged = path.read_bytes()
+    if not noted:
+        layout.state_file(tmp_path, TABLE).unlink()
+    told: list[str] = []
+    compact(Lake(tmp_path), today=TODAY, prune=True, on_day=lambda *of: told.append(str(of[2])))
+    assert len(told) == 1
+    assert ("has changed since it was made" if noted else "has not the rows of its files") in told[
+        0
+    ]
+    assert path.read_bytes() == damaged
+    assert len(sources(tmp_path)) == 1
+    assert kinds(look(tmp_path)) == [Kind.CHANGED]
+    # What it advises.
+    path.unlink()
+    compacted(tmp_path, prune=True)
+    assert look(tmp_path).findings == ()
 
 
 def test_without_a_note_it_is_held_against_its_files(tmp_path: Path) -> None:

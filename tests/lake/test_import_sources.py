@@ -242,6 +242,14 @@ def test_a_last_line_without_an_end_is_refused(tmp_path: Path) -> None:
     assert (done.taken, list(done.refused)) == (1, [Reason.CUT])
 
 
+def test_what_a_file_says_can_do_nothing_to_a_terminal(tmp_path: Path) -> None:
+    line = A_LINE.replace("btc_mxn", "\033[31mbtc\007")
+    done = bring(tmp_path / "lake", a_text(tmp_path, line))
+    (refused,) = done.refused.values()
+    assert "?[31mbtc?" in refused.first
+    assert refused.first.isprintable()
+
+
 def test_a_row_off_the_grid_of_the_interval_is_refused(tmp_path: Path) -> None:
     source = a_source(tmp_path, rows_from(NOON, 21))
     done = bring(tmp_path / "lake", source, interval=10)

@@ -217,11 +217,16 @@ def _book_name(text: str) -> str | None:
 
 
 def _shown(path: Path, line: bytes) -> str:
-    return f"{path}: {line.decode(errors='replace').strip()[:_SHOWN]}"
+    return f"{path}: {_printable(line.decode(errors='replace'))}"
 
 
 def _in_brief(values: tuple[object, ...]) -> str:
-    return ",".join("" if value is None else str(value) for value in values)[:_SHOWN]
+    return _printable(",".join("" if value is None else str(value) for value in values))
+
+
+def _printable(text: str) -> str:
+    # What is in a file may be anything, and goes to a terminal.
+    return "".join(c if c.isprintable() else "?" for c in text.strip())[:_SHOWN]
 
 
 def _unreadable(path: Path, error: BaseException) -> LakeError:

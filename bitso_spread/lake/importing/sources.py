@@ -50,7 +50,9 @@ def source_files(sources: Iterable[Path | str], *, also: Iterable[Path] = ()) ->
         try:
             files = list(_below(path)) if path.is_dir() else [_single(path)]
         except OSError as error:
-            raise LakeError(f"{path} cannot be read: {error.strerror or error}") from error
+            raise LakeError(
+                f"{error.filename or path} cannot be read: {error.strerror or error}"
+            ) from error
         if not files and not any(journal.is_relative_to(path) for journal in also):
             raise LakeError(f"there is nothing to import in {path}: no .csv or .parquet file")
         for file in files:
