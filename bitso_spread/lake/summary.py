@@ -76,26 +76,32 @@ def every(rows: pl.LazyFrame, length: str, tz: str = "UTC") -> pl.DataFrame:
     start = pl.col(TIME).dt.convert_time_zone(tz).dt.truncate(length)
     # Halfway between two decimals of Bitso's: what binary arithmetic adds behind them is no price.
     mid = ((pl.col("bid") + pl.col("ask")) / 2).round_sig_figs(15)
+    known_at = pl.col(TIME).filter(_KNOWN)
+    at_first, at_last = (_KNOWN & (pl.col(TIME) == at) for at in (known_at.min(), known_at.max()))
+    mids = mid.filter(at_last)
+    # Of a second that is there twice, the narrower row: whatever order the rows come in.
     sums = [
         pl.len().cast(pl.Int64).alias("count"),
         *_sums(),
-        _SPREAD.filter(_KNOWN).first().alias("first"),
-        pl.col(TIME).filter(_KNOWN).first().alias("first_at"),
-        _SPREAD.filter(_KNOWN).last().alias("last"),
-        mid.filter(_KNOWN).last().alias("mid"),
-        pl.col(TIME).filter(_KNOWN).last().alias("last_at"),
+        _SPREAD.filter(at_first).min().alias("first"),
+        known_at.min().alias("first_at"),
+        _SPREAD.filter(at_last).min().alias("last"),
+        mids.sort_by(_SPREAD.filter(at_last), mids).first().alias("mid"),
+        known_at.max().alias("last_at"),
     ]
+    latest = pl.col("last", "mid").sort_by(
+        "last_at", "last", "mid", descending=[True, False, False], nulls_last=True
+    )
     again = [
         pl.col("count").sum(),
         *_sums_again(),
-        pl.col("first").sort_by("first_at", nulls_last=True).first(),
+        pl.col("first").sort_by("first_at", "first", nulls_last=True).first(),
         pl.col("first_at").min(),
-        *(pl.col(name).sort_by("last_at", nulls_last=False).last() for name in ("last", "mid")),
+        latest.first(),
         pl.col("last_at").max(),
     ]
     parts = (
         part.with_columns(start.dt.convert_time_zone("UTC").alias("start"))
-        .sort(TIME)
         .group_by("start", "book")
         .agg(sums)
         for part in _parts(rows, [TIME, "book", "bid", "ask", "spread"])
