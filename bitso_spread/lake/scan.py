@@ -8,7 +8,6 @@ what is in them `units`'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import NamedTuple
 
@@ -84,7 +83,7 @@ class Source:
         names = list(self._schema) if columns is None else columns
         asked = _Asked(Condition(predicate), predicate, names)
         left = limit
-        for portion in _ahead(_portions(self._where(asked.condition))):
+        for portion in _portions(self._where(asked.condition)):
             for rows in self._read(portion, asked, left):
                 yield rows
                 if left is not None:
@@ -147,15 +146,6 @@ class Source:
             yield from (rows if limit is None else rows.head(limit)).collect_batches(lazy=True)
         except (*UNREADABLE, OSError) as error:
             raise name_the_bad(portion, error) from error
-
-
-def _ahead(portions: Iterator[list[DataFile]]) -> Iterator[list[DataFile]]:
-    """Give portions, of which the next one is listed while one is read."""
-    with ThreadPoolExecutor(1, "lake-walk") as pool:
-        following = pool.submit(next, portions, None)
-        while (portion := following.result()) is not None:
-            following = pool.submit(next, portions, None)
-            yield portion
 
 
 def _portions(files: Iterable[DataFile]) -> Iterator[list[DataFile]]:
