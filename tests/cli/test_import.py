@@ -88,9 +88,10 @@ def test_overlapping_seconds_are_refused_and_merge_takes_the_better_and_lists_wh
         "   1 there already",
         "  12 no better than another row of their second",
     ]
+    kept, other = "100.0 / 200.0", "101.0 / 200.0"
     assert lines[-11:-9] == [
         "12 seconds of which two rows have other prices, of which the first 10 are shown:",
-        f"  2025-05-09T00:00:01Z btc_mxn: 100.0 / 200.0 stands, not 101.0 / 200.0 ({source})",
+        f"  2025-05-09T00:00:01Z btc_mxn: {kept} stands, not {other} (as {source} was read)",
     ]
     assert in_lake(lake)[HISTORY] == 101.0
 

@@ -104,10 +104,14 @@ def answers(
     questions: Sequence[dict[str, Any]] = QUESTIONS,
     selects: Sequence[str] = SELECTS,
 ) -> list[Any]:
-    """All that a lake says to some questions; where no order is promised, in one order."""
+    """All that a lake says to some questions; where no order is promised, in one order.
+
+    All columns are asked for: those of the latest file are the default, and of two that are the
+    latest, of five columns and of all, either may be it.
+    """
     lake = Lake(root)
     environments: set[str] = set()
-    said: list[Any] = [lake.books_by_day(), lake.scan().collect_schema()]
+    said: list[Any] = [lake.books_by_day(), lake.scan(columns="full").collect_schema()]
     for question in questions:
         rows = lake.read(columns="full", on_environment=environments.add, **question)
         times = rows.select("orderbook_timestamp", "book")
@@ -115,9 +119,9 @@ def answers(
         five = lake.read(**question)
         assert sorted_rows(five) == sorted_rows(rows.select(five.columns))
         spans, sums = lake.every("1h", **question), lake.stats([0.1, 49.0], **question)
-        said += [sorted_rows(rows), sorted_rows(lake.asked(**question).collect())]
+        said += [sorted_rows(rows), sorted_rows(lake.asked(columns="full", **question).collect())]
         # In another order the last bit of a sum is another one.
         said += [frame.with_columns(pl.col("mean").round(9)).rows() for frame in (spans, sums)]
-    said += [sorted_rows(lake.sql(query).collect()) for query in selects]
+    said += [sorted_rows(lake.sql(query, columns="full").collect()) for query in selects]
     said.append(environments)
     return said
