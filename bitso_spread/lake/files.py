@@ -308,16 +308,18 @@ def _conform(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     schema = {name: ALL[name] for name in names}
     absent = [pl.lit(None).alias(name) for name in names if name not in {*frame.columns, *COLUMNS}]
     try:
-        frame = frame.with_columns(absent).select(*names)
+        frame = (frame.with_columns(absent) if absent else frame).select(*names)
     except UNREADABLE as error:
         raise _UnreadableError(first_line(error)) from error
     try:
-        times = [
-            _in_utc(frame[name])
-            for name, dtype in schema.items()
-            if dtype == INSTANT and frame[name].dtype != pl.Null
-        ]
-        frame = frame.with_columns(times).cast(schema)  # type: ignore[arg-type]
+        # Our own Parquet has these types already, and 144 chunks take a while to be told so.
+        if dict(frame.schema) != schema:
+            times = [
+                _in_utc(frame[name])
+                for name, dtype in schema.items()
+                if dtype == INSTANT and frame[name].dtype != pl.Null
+            ]
+            frame = frame.with_columns(times).cast(schema)  # type: ignore[arg-type]
     except UNREADABLE as error:
         raise _UnreadableError(first_line(error)) from error
     if TIME in names and frame[TIME].has_nulls():
