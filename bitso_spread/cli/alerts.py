@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
 @app.command("alerts", rich_help_panel=ASK)
 def alerts(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
     date: DateOption = None,
     book: HeldBookOption = None,

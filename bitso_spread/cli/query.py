@@ -41,7 +41,7 @@ _IN_SQL: tuple[Literal["date", "book", "minutes", "start", "end"], ...] = (
 
 @app.command("query", rich_help_panel=ASK)
 def query(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
     date: DateOption = None,
     book: HeldBookOption = None,

@@ -28,7 +28,7 @@ from bitso_spread.lake import layout
 
 @app.command("report", rich_help_panel=ASK)
 def report(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
     date: DateOption = None,
     book: HeldBookOption = None,

@@ -59,8 +59,9 @@ class Patience:
     """For all attempts; none begins after that."""
 
 
-PATIENT = Patience(connect_s=5, request_s=30, retries=6, retry_s=60)
-"""For somebody who waits for an answer: 0.1 s, doubled with jitter up to 10 s, between attempts."""
+PATIENT = Patience(connect_s=5, request_s=30, retries=8, retry_s=60)
+"""For somebody who waits for an answer. Between attempts it is 0.1 s, and each time up to thrice as
+much, at most 10 s."""
 
 PROMPT = Patience(connect_s=3, request_s=15, retries=0, retry_s=15)
 """For a caller with a loop of its own."""
@@ -90,7 +91,7 @@ def connect(address: Address, patience: Patience) -> Backend:
             "backoff": {
                 "init_backoff": timedelta(milliseconds=100),
                 "max_backoff": timedelta(seconds=10),
-                "base": 2,
+                "base": 3,
             },
         },
     }

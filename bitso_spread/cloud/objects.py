@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bitso_spread.cloud.address import Address, parse
 from bitso_spread.cloud.answers import BrokenOffError, is_of_bucket, told
+from bitso_spread.cloud.background import submit
 from bitso_spread.cloud.connect import PATIENT, Patience, connect
 from bitso_spread.cloud.errors import (
     AbsentError,
@@ -29,6 +30,8 @@ from bitso_spread.cloud.errors import (
 )
 
 if TYPE_CHECKING:
+    from obstore import PutResult
+
     from bitso_spread.cloud.connect import Backend
 
 T = TypeVar("T")
@@ -37,7 +40,7 @@ _SHA256 = "sha256"
 # What all three providers give in one answer to a list request at least.
 _PAGE = 1000
 # One connection carries one request; a provider answers each in some 20 to 100 ms.
-_AT_ONCE = 16
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class ObjectStore:
     """The objects under a prefix of a bucket; safe to be used by several threads.
 
     Keys are relative to the prefix. Every method raises `UnreachableError` or `RefusedError`
-    besides what it names.
+    besides what it names. Ctrl-C ends each at once.
     """
 
     def __init__(self, address: Address, backend: Backend, patience: Patience = PATIENT) -> None:
@@ -108,17 +111,19 @@ class ObjectStore:
 
     def level(self, prefix: str = "") -> Level:
         """Give the folders and objects right under a prefix: one request for each 1,000."""
-        answer = self._list(lambda: self._backend.list_with_delimiter(prefix or None))
-        names = sorted(path.rpartition("/")[2] for path in answer["common_prefixes"])
-        objects = sorted((_found(meta) for meta in answer["objects"]), key=lambda each: each.key)
-        self._count_pages(len(names) + len(objects))
-        return Level(tuple(names), tuple(objects))
+        return _result(self.level_soon(prefix))
+
+    def level_soon(self, prefix: str = "") -> Future[Level]:
+        """Begin with `level`, without waiting for it."""
+        return submit(self._level(prefix))
 
     def objects(self, prefix: str = "") -> list[Found]:
         """Give all objects under a prefix, at any depth, by key: one request for each 1,000."""
-        metas = self._list(lambda: self._backend.list(prefix or None).collect())
-        self._count_pages(len(metas))
-        return sorted((_found(meta) for meta in metas), key=lambda each: each.key)
+        return _result(self.objects_soon(prefix))
+
+    def objects_soon(self, prefix: str = "") -> Future[list[Found]]:
+        """Begin with `objects`, without waiting for it."""
+        return submit(self._objects(prefix))
 
     def fetch(self, key: str) -> Fetched:
         """Give an object as it is, sound or not.
@@ -126,7 +131,7 @@ class ObjectStore:
         Raises:
             AbsentError: there is none.
         """
-        return self._ask("get", lambda: self._fetch(key), key)
+        return _result(submit(self._fetch(key)))
 
     def get(self, key: str) -> bytes:
         """Give an object's bytes, checked by what was put with them.
@@ -135,45 +140,42 @@ class ObjectStore:
             AbsentError: there is no such object.
             DamagedError: the bytes are others, twice.
         """
-        fetched = self.fetch(key)
-        if not fetched.is_sound:
-            # It may have been hurt on the way.
-            fetched = self.fetch(key)
-        if not fetched.is_sound:
-            raise DamagedError(
-                f"{self.url_of(key)} has changed since it was written, its checksum says: restore "
-                "it from a backup"
-            )
-        return fetched.data
+        return _sound(self, _result(self.fetch_soon(key))).data
 
-    def get_many(self, keys: Iterable[str], *, at_once: int = _AT_ONCE) -> Generator[bytes]:
+    def get_many(
+        self, keys: Iterable[str], *, at_once: int = _AT_ONCE
+    ) -> Generator[bytes, None, None]:
         """Give objects' bytes in the order of their keys, as `get` does.
 
         Up to `at_once` are asked for at a time, and no more than these are ahead of the caller.
         """
-        yield from self.map(self.get, keys, at_once=at_once)
+        for fetched in self.fetch_many(keys, at_once=at_once):
+            yield _sound(self, fetched).data
 
-    def map(
-        self, ask: Callable[[str], T], keys: Iterable[str], *, at_once: int = _AT_ONCE
-    ) -> Generator[T]:
-        """Give what `ask` gives for each key, in order, as `get_many` does for `get`."""
+    def fetch_many(
+        self, keys: Iterable[str], *, at_once: int = _AT_ONCE
+    ) -> Generator[Fetched, None, None]:
+        """Give objects as they are, likewise; one that is not sound has been asked for twice."""
         left = iter(keys)
-        with ThreadPoolExecutor(at_once, "object-store") as threads:
-            asked: deque[Future[T]] = deque(
-                threads.submit(ask, key) for key in islice(left, at_once)
-            )
-            try:
-                while asked:
-                    answer = asked.popleft().result()
-                    asked += (threads.submit(ask, key) for key in islice(left, 1))
-                    yield answer
-            finally:
-                threads.shutdown(wait=False, cancel_futures=True)
+        asked = deque(self.fetch_soon(key) for key in islice(left, at_once))
+        try:
+            while asked:
+                fetched = _result(asked[0])
+                asked.popleft()
+                asked += (self.fetch_soon(key) for key in islice(left, 1))
+                yield fetched
+        finally:
+            for future in asked:
+                future.cancel()
+
+    def fetch_soon(self, key: str) -> Future[Fetched]:
+        """Begin with one of `fetch_many`, without waiting for it."""
+        return submit(self._fetch_twice(key))
 
     def head(self, key: str) -> Found | None:
         """Tell of an object without its bytes; None if there is none."""
         try:
-            return _found(self._ask("head", lambda: self._backend.head(key), key))
+            return _found(_result(submit(self._ask("head", self._backend.head_async, key))))
         except AbsentError:
             return None
 
@@ -195,36 +197,55 @@ class ObjectStore:
 
     def delete(self, key: str) -> None:
         """Delete an object, if there is one."""
-        try:
-            self._ask("delete", lambda: self._backend.delete(key), key)
-        except AbsentError:
-            return
+        with suppress(AbsentError):
+            _result(submit(self._ask("delete", self._backend.delete_async, key)))
 
-    def _list(self, send: Callable[[], T]) -> T:
+    def _put(self, key: str, data: bytes, mode: Any) -> str | None:
+        async def put(key: str) -> PutResult:
+            attributes = {_SHA256: hashlib.sha256(data).hexdigest()}
+            return await self._backend.put_async(
+                key, data, mode=mode, attributes=attributes, use_multipart=False
+            )
+
+        return _result(submit(self._ask("put", put, key)))["e_tag"]
+
+    async def _level(self, prefix: str) -> Level:
+        answer = await self._list(self._backend.list_with_delimiter_async, prefix)
+        names = sorted(path.rpartition("/")[2] for path in answer["common_prefixes"])
+        objects = sorted((_found(meta) for meta in answer["objects"]), key=lambda each: each.key)
+        self._count_pages(len(names) + len(objects))
+        return Level(tuple(names), tuple(objects))
+
+    async def _objects(self, prefix: str) -> list[Found]:
+        async def collect(prefix: str | None) -> Sequence[Mapping[str, Any]]:
+            return await self._backend.list(prefix).collect_async()
+
+        metas = await self._list(collect, prefix)
+        self._count_pages(len(metas))
+        return sorted((_found(meta) for meta in metas), key=lambda each: each.key)
+
+    async def _list(self, send: Callable[[str | None], Awaitable[T]], prefix: str) -> T:
         # obstore takes up again an object whose answer breaks off, and no list.
         for _ in range(self._patience.retries):
             with suppress(BrokenOffError):
-                return self._ask("list", send)
-        return self._ask("list", send)
+                return await self._ask("list", lambda _: send(prefix or None), "")
+        return await self._ask("list", lambda _: send(prefix or None), "")
 
-    def _put(self, key: str, data: bytes, mode: Any) -> str | None:
-        attributes = {_SHA256: hashlib.sha256(data).hexdigest()}
-        answer = self._ask(
-            "put",
-            lambda: self._backend.put(
-                key, data, mode=mode, attributes=attributes, use_multipart=False
-            ),
-            key,
-        )
-        return answer["e_tag"]
+    async def _fetch_twice(self, key: str) -> Fetched:
+        fetched = await self._fetch(key)
+        # It may have been hurt on the way.
+        return fetched if fetched.is_sound else await self._fetch(key)
 
-    def _fetch(self, key: str) -> Fetched:
-        answer = self._backend.get(key)
-        found = _found(answer.meta)
-        sha256 = answer.attributes.get(_SHA256)
-        return Fetched(found, answer.bytes().to_bytes(), sha256)
+    async def _fetch(self, key: str) -> Fetched:
+        async def fetch(key: str) -> Fetched:
+            answer = await self._backend.get_async(key)
+            found = _found(answer.meta)
+            sha256 = answer.attributes.get(_SHA256)
+            return Fetched(found, (await answer.bytes_async()).to_bytes(), sha256)
 
-    def _ask(self, kind: str, send: Callable[[], T], key: str = "") -> T:
+        return await self._ask("get", fetch, key)
+
+    async def _ask(self, kind: str, send: Callable[[str], Awaitable[T]], key: str) -> T:
         from obstore.exceptions import (  # noqa: PLC0415
             AlreadyExistsError,
             BaseError,
@@ -234,7 +255,7 @@ class ObjectStore:
         with self._lock:
             self.requests[kind] += 1
         try:
-            return send()
+            return await send(key)
         except AlreadyExistsError as error:
             raise ExistsError(f"{self.url_of(key)} exists already") from error
         except PreconditionError as error:
@@ -268,6 +289,24 @@ def open_store(url: str, *, patience: Patience = PATIENT) -> ObjectStore:
     """
     address = parse(url)
     return ObjectStore(address, connect(address, patience), patience)
+
+
+def _sound(store: ObjectStore, fetched: Fetched) -> Fetched:
+    if not fetched.is_sound:
+        raise DamagedError(
+            f"{store.url_of(fetched.found.key)} has changed since it was written, its checksum "
+            "says: restore it from a backup"
+        )
+    return fetched
+
+
+def _result(future: Future[T]) -> T:
+    """Wait for an answer; whoever stops waiting has no use for it."""
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
 
 
 def _found(meta: Mapping[str, Any]) -> Found:
