@@ -34,7 +34,7 @@ RENEWS_S = 20.0
 HOLDS_S = 45.0
 """How long after it sent a sign it may put files: two signs may fail."""
 EXPIRES_S = 90.0
-"""How long another one must see none: `HOLDS_S`, and three times what a request may take."""
+"""How long another one must see none: `HOLDS_S`, and more than what was begun then may take."""
 CONTESTED_S = 120
 """Up to how long after a book was taken from another host rows of that one may be in the store:
 for clocks that differ."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from bitso_spread.cloud.claim import check_identity, claim
-from bitso_spread.cloud.connect import PROMPT
+from bitso_spread.cloud.connect import Patience
 from bitso_spread.cloud.errors import StoreError
 from bitso_spread.cloud.keeper import LeaseKeeper, Standing
 from bitso_spread.cloud.leases import EXPIRES_S, Leases
@@ -28,6 +28,9 @@ from bitso_spread.lifetime import Running
 
 log = logging.getLogger("bitso_spread.cloud")
 
+BRISK = Patience(connect_s=3, request_s=10, retries=2, retry_s=10)
+"""For loops of their own: a request that is slowed down is sent again at once, and 23 s after it
+was begun it has come to its end."""
 GIVE_UP_S = 60.0
 """At the end of a run, how long what waits may take; the rest goes with the next run."""
 
@@ -58,7 +61,7 @@ class Remote(Running):
         on_object: OnObject,
         stopping: threading.Event,
     ) -> None:
-        self._store = open_store(url, patience=PROMPT)
+        self._store = open_store(url, patience=BRISK)
         self.url = str(self._store.address)
         self._table = table
         self._identity = identity
