@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,10 +32,11 @@ from bitso_spread.cli.options import (
     RestUrlOption,
     TableOption,
     WsUrlOption,
+    lake_address,
     lake_place,
 )
 from bitso_spread.cli.stdout import is_terminal
-from bitso_spread.cloud.address import is_url, parse
+from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.model import State
@@ -147,7 +147,7 @@ def collect(
 
     plan = Plan(
         books=book or DEFAULT_BOOKS,
-        lake=_place(lake_place(lake, environment), table),
+        lake=_lake(lake_place(lake, environment), table),
         state=None if state is None else layout.locate(state, table),
         table=table,
         format=format,
@@ -169,13 +169,11 @@ def collect(
         _run(exchange, plan, metrics_host, metrics_port)
 
 
-def _place(lake: str, table: str) -> Path | str:
+def _lake(place: str, table: str) -> Path | str:
     """Give the lake's folder, absolute, or its URL; naming the table's works too."""
-    if not is_url(lake):
-        return layout.locate(Path(lake), table)
-    address = parse(lake)
-    parent, _, name = address.prefix.rpartition("/")
-    return str(replace(address, prefix=parent) if name == table else address)
+    if is_url(place):
+        return str(lake_address(place, table))
+    return layout.locate(Path(place), table)
 
 
 def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:

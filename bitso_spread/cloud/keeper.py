@@ -116,6 +116,8 @@ class LeaseKeeper(Running):
     @property
     def unleased(self) -> tuple[str, ...]:
         """The books that are wanted, and that another recorder has."""
+        if self.standing not in {Standing.BUSY, Standing.WATCHED}:
+            return ()
         there = self._leases.books
         return tuple(book for book in self._wanted if book not in there)
 

@@ -25,7 +25,7 @@ from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError
 from bitso_spread.cloud.lease import Lease, Sign
 from bitso_spread.cloud.objects import ObjectStore
-from bitso_spread.lake.heartbeat import Heartbeat
+from bitso_spread.lake.heartbeat import Heartbeat, Phase
 
 log = logging.getLogger("bitso_spread.cloud")
 
@@ -86,6 +86,7 @@ class Leases:
         self._name: str | None = None
         self._etag: str | None = None
         self._sent_at = -HOLDS_S
+        self._phase: Phase | None = None
         self._turns: deque[str] = deque(maxlen=_UNANSWERED)
         self._held: dict[str, _Held] = {}
         self._watched: dict[str, _Watch] = {}
@@ -117,8 +118,9 @@ class Leases:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for a sign of life."""
-        return self._name is None or self._clock() - self._sent_at >= RENEWS_S
+        """Whether it is time for a sign of life, or there is something new to say."""
+        is_old = self._clock() - self._sent_at >= RENEWS_S
+        return is_old or self._name is None or self._beat().phase is not self._phase
 
     def renew(self) -> None:
         """Give a sign of life. What was taken meanwhile is not held any more after that."""
@@ -138,7 +140,7 @@ class Leases:
                 if not self._knows_its_own(key):
                     self._forget_all()
                 continue
-            self._sent_at = sent_at
+            self._sent_at, self._phase = sent_at, sign.beat.phase
             return
 
     def take(self, book: str, *, seen: dict[str, bool] | None = None) -> bool:

@@ -75,6 +75,7 @@ class Remote(Running):
             self._store, table.lake, table.name, self._keeper, on_object=on_object
         )
         self._started = False
+        self._said_watched = False
 
     def start(self) -> None:
         """Look whether the table holds what is to be recorded, and begin.
@@ -232,9 +233,7 @@ class Remote(Running):
         if not self._said_watched:
             self._said_watched = True
             log.warning(
-                "%s may be dead: whether it gives a sign of life is watched for up to %.0f s",
+                "%s has books of ours in the store: whether it lives is known in %.0f s at most",
                 self._keeper.holders,
                 EXPIRES_S,
             )
-
-    _said_watched = False

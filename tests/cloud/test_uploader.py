@@ -80,8 +80,8 @@ def test_killed_at_any_step_no_row_is_lost_and_none_is_doubled(
     s3: S3, tmp_path: Path, when: When
 ) -> None:
     for stop_at in range(1, 100):
-        made = [(a_batch("btc_mxn", NOON + 60 * stop_at + 10 * number), []) for number in range(2)]
-        made = [(batch, [row for _, row in rows_of(batch)]) for batch, _ in made]
+        both = [a_batch("btc_mxn", NOON + 60 * stop_at + 10 * number) for number in range(2)]
+        made = [(batch, [row for _, row in rows_of(batch)]) for batch in both]
         finish(tmp_path, *made)
         steps = Steps(STEPS, stop_at, when, KilledError)
         with steps.watched(), suppress(KilledError):
