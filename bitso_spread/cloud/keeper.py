@@ -66,6 +66,8 @@ class LeaseKeeper(Running):
         self._complaint = Complaint()
         self._said: frozenset[str] = frozenset()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+        self.is_quiet = True
+        """Whether somebody waits for what becomes of the leases, and says it."""
         self.standing = Standing.ASKED
         """Of the books that are wanted, as of the last time that the store was asked."""
         self.trouble: str | None = None
@@ -215,6 +217,6 @@ class LeaseKeeper(Running):
         self.trouble = str(error)
         if self.standing is not Standing.HELD:
             self.standing = Standing.TROUBLE
-        if self._complaint.due("leases"):
+        if not self.is_quiet and self._complaint.due("leases"):
             log.error("no lease can be had or renewed: %s", error)
         return max(1.0, self._backoff.next())

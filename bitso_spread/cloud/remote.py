@@ -98,8 +98,9 @@ class Remote(Running):
         """Give the leases back, and end; what waits is left for the next run."""
         self.finish(0.0)
 
-    def finish(self, give_up_s: float = GIVE_UP_S) -> None:
-        """Put what waits, for so long at most; give the leases back, and end."""
+    def finish(self, give_up_s: float | None = None) -> None:
+        """Put what waits, for `GIVE_UP_S` at most; give the leases back, and end."""
+        give_up_s = GIVE_UP_S if give_up_s is None else give_up_s
         if not self._started:
             return
         self._started = False
@@ -117,31 +118,15 @@ class Remote(Running):
                 to conditions.
         """
         self._keeper.want(books)
-        while not self._stopping.wait(_POLL_S):
-            standing = self._keeper.standing
-            if self._keeper.refusal is not None:
-                raise self._keeper.refusal
-            if standing is Standing.HELD:
-                break
-            if standing is Standing.TROUBLE:
-                if not self._has_met:
-                    raise LakeError(self._keeper.trouble or "the store cannot be asked")
-                break
-            if standing is Standing.BUSY and not wait:
-                raise LakeBusyError(
-                    f"{self._keeper.holders} has {named(tuple(books))} in {self.url}: stop it, "
-                    "choose other books, stand by for it with --wait, or give --lake another "
-                    "prefix"
-                )
-            if standing in {Standing.WATCHED, Standing.BUSY} and wait:
-                return False
-            if standing is Standing.WATCHED:
-                self._say_watched()
-        self.taken(books)
-        return True
+        is_taken = self._settle(tuple(books), wait=wait)
+        self._keeper.is_quiet = False
+        if is_taken:
+            self.taken(books)
+        return is_taken
 
     def wants(self, books: Iterable[str]) -> None:
         """Ask for the leases of books, and go on; see `has`."""
+        self._keeper.is_quiet = False
         self._keeper.want(books)
 
     @property
@@ -201,6 +186,29 @@ class Remote(Running):
         if trouble is None and self._keeper.refusal is not None:
             trouble = str(self._keeper.refusal)
         return StoreBeat(self.url, waiting.files, waiting.since, trouble, unleased)
+
+    def _settle(self, books: tuple[str, ...], *, wait: bool) -> bool:
+        """Wait until it is known how it stands with the leases."""
+        while not self._stopping.wait(_POLL_S):
+            standing = self._keeper.standing
+            if self._keeper.refusal is not None:
+                raise self._keeper.refusal
+            if standing is Standing.HELD:
+                break
+            if standing is Standing.TROUBLE:
+                if not self._has_met:
+                    raise LakeError(self._keeper.trouble or "the store cannot be asked")
+                break
+            if standing is Standing.BUSY and not wait:
+                raise LakeBusyError(
+                    f"{self._keeper.holders} has {named(books)} in {self.url}: stop it, choose "
+                    "other books, stand by for it with --wait, or give --lake another prefix"
+                )
+            if standing in {Standing.WATCHED, Standing.BUSY} and wait:
+                return False
+            if standing is Standing.WATCHED:
+                self._say_watched()
+        return True
 
     def _claim(self) -> None:
         claim(self._store, self._table.name, self._identity)
