@@ -6,6 +6,7 @@ with its SHA-256 in its metadata, by which what is read is checked.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
@@ -53,7 +54,7 @@ class Found:
     """In bytes."""
     etag: str | None
     """Another one with each change; in quotes."""
-    modified: datetime
+    modified: datetime | None
     """In UTC, by the store's clock."""
 
 
@@ -94,6 +95,7 @@ class ObjectStore:
         self._backend = backend
         self._patience = patience
         self._lock = Lock()
+        self._gate = asyncio.Semaphore(_AT_ONCE)
         self.requests: Counter[str] = Counter()
         """How many were sent, by kind: ``list``, ``get``, ``head``, ``put`` and ``delete``; not
         counting how often one was sent again."""
@@ -252,10 +254,11 @@ class ObjectStore:
             PreconditionError,
         )
 
-        with self._lock:
-            self.requests[kind] += 1
         try:
-            return await send(key)
+            async with self._gate:
+                with self._lock:
+                    self.requests[kind] += 1
+                return await send(key)
         except AlreadyExistsError as error:
             raise ExistsError(f"{self.url_of(key)} exists already") from error
         except PreconditionError as error:

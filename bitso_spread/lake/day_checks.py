@@ -25,6 +25,7 @@ from bitso_spread.lake.files import FILE, read_bytes
 from bitso_spread.lake.filters import Filters
 from bitso_spread.lake.findings import Finding, Kind
 from bitso_spread.lake.layout import Partition
+from bitso_spread.lake.shown import shown
 from bitso_spread.lake.units import read_rows
 
 _MINUTES = "minutes"
@@ -151,7 +152,7 @@ def _check(
     except GoneError:
         raise
     except LakeError as error:
-        text = str(error).removeprefix(f"{unit.path} ")
+        text = str(error).removeprefix(f"{shown(unit.path)} ")
         found.findings.append(Finding(Kind.UNREADABLE, text, path, book))
         return
     found.sources |= {source.name: source for source in sources}
@@ -184,5 +185,5 @@ def _compare(
     except GoneError:
         raise
     except LakeError as error:
-        text = str(error).removeprefix(f"{unit.path} ")
+        text = str(error).removeprefix(f"{shown(unit.path)} ")
         found.findings.append(Finding(Kind.CHANGED, text, path, place.book))

@@ -15,6 +15,7 @@ import polars as pl
 
 from bitso_spread.lake.columns import TIME
 from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.shown import shown
 
 # More than a day of one book, which is 5.6 MB of CSV and takes 45 ms to list, read and sort.
 # Larger portions are no faster by the row, and hold more rows in memory.
@@ -44,7 +45,7 @@ def in_order(
                 "%d of the rows under %s and later batches are earlier than their folders say: "
                 "they come out of order",
                 early,
-                portion[0].path.parent,
+                shown(portion[0].path.parent),
             )
         rows = _sorted(rows if waiting is None else pl.concat([waiting, rows]))
         complete = rows.height

@@ -14,9 +14,11 @@ from typing import NamedTuple
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from bitso_spread.cloud.errors import DamagedError
 from bitso_spread.lake.columns import TIME
-from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.datafile import DataFile, GoneError
 from bitso_spread.lake.files import UNREADABLE, OnBad, read_readable
+from bitso_spread.lake.place import Place
 from bitso_spread.lake.pruning import Condition
 from bitso_spread.lake.units import (
     are_parquet,
@@ -48,6 +50,7 @@ class Source:
     Args:
         where: gives the files that may hold rows of which a condition is true.
         relist: gives files anew of which one was gone.
+        place: where they lie.
         schema: the columns that there are, in order.
         on_bad: called with what is wrong with a file, which is then passed over; None lets a file
             that cannot be read end the query.
@@ -58,6 +61,7 @@ class Source:
         self,
         where: Callable[[Condition], Iterator[DataFile]],
         relist: Callable[[Sequence[DataFile], Condition], list[DataFile]],
+        place: Place,
         schema: Mapping[str, pl.DataType],
         *,
         on_bad: OnBad,
@@ -65,6 +69,7 @@ class Source:
     ) -> None:
         self._where = where
         self._relist = relist
+        self._place = place
         self._schema = schema
         self._on_bad = on_bad
         self._on_environment = on_environment
@@ -83,7 +88,7 @@ class Source:
         names = list(self._schema) if columns is None else columns
         asked = _Asked(Condition(predicate), predicate, names)
         left = limit
-        for portion in _portions(self._where(asked.condition)):
+        for portion in _portions(self._where(asked.condition), far=self._place.is_far):
             for rows in self._read(portion, asked, left):
                 yield rows
                 if left is not None:
@@ -99,7 +104,8 @@ class Source:
         for environment in {file.environment for file in portion}:
             self._on_environment(environment)
         if self._on_bad is None and can_be_scanned(portion):
-            yield from self._scan(portion, asked, limit)
+            with self._place.held(portion):
+                yield from self._scan(portion, asked, limit)
             return
         if are_parquet(portion):
             scanned = self._scanned(portion, asked, limit)
@@ -113,6 +119,7 @@ class Source:
                 asked.names,
                 relist=lambda files: self._relist(files, asked.condition),
                 read_batches=read_keyed,
+                held=self._place.held,
             )
 
         rows = read_readable(portion, read, self._on_bad)
@@ -130,8 +137,9 @@ class Source:
             rows = rows.filter(asked.predicate)
         rows = rows.select(asked.names)
         try:
-            found = (rows if limit is None else rows.head(limit)).collect()
-        except (*UNREADABLE, OSError):
+            with self._place.held(portion):
+                found = (rows if limit is None else rows.head(limit)).collect()
+        except (*UNREADABLE, OSError, GoneError, DamagedError):
             return None
         return None if TIME in found and found[TIME].has_nulls() else found
 
@@ -148,14 +156,14 @@ class Source:
             raise name_the_bad(portion, error) from error
 
 
-def _portions(files: Iterable[DataFile]) -> Iterator[list[DataFile]]:
+def _portions(files: Iterable[DataFile], *, far: bool) -> Iterator[list[DataFile]]:
     """Cut between partitions, never within one, and between compacted days and the rest."""
     portion: list[DataFile] = []
     held = given = 0
     for is_plain, alike in groupby(files, lambda file: file.day is not None and file.day.is_plain):
         for file in alike:
-            # What polars scans by itself it scans in portions of its own.
-            full = given < _SINGLE or (held >= _PORTION_BYTES and not is_plain)
+            # What polars scans by itself it scans in portions of its own, once it is on a disk.
+            full = given < _SINGLE or (held >= _PORTION_BYTES and (far or not is_plain))
             if portion and full and file.partition != portion[-1].partition:
                 yield portion
                 portion, held = [], 0

@@ -28,6 +28,7 @@ def test_what_was_put_is_read_and_found(s3: S3) -> None:
     etag = store.put_new("T/date=20240725/a.csv", b"hello\n")
     (found,) = store.objects("T")
     assert (found.key, found.size, found.etag) == ("T/date=20240725/a.csv", 6, etag)
+    assert found.modified is not None
     assert found.modified.tzinfo is not None
     assert store.get(found.key) == b"hello\n"
     assert store.head(found.key) == found
