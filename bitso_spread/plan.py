@@ -10,7 +10,7 @@ from pathlib import Path
 from bitso_spread.alerts.config import Webhook
 from bitso_spread.alerts.rules import AlertRules
 from bitso_spread.clock import check_interval
-from bitso_spread.cloud.address import is_url
+from bitso_spread.cloud.address import is_url, parse
 from bitso_spread.cloud.local_half import local_half
 from bitso_spread.errors import UsageError
 from bitso_spread.lake.columns import FIVE, check_columns
@@ -73,7 +73,9 @@ class Plan:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0")
-        if self.state is not None and self.store is None:
+        if self.store is not None:
+            parse(self.store)
+        elif self.state is not None:
             raise UsageError(
                 "--state goes with a lake in object storage: a folder keeps its own journal"
             )
