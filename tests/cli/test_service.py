@@ -417,8 +417,6 @@ def test_a_container_has_the_local_half_in_its_volume(run: Run) -> None:
 
 def test_a_dag_keeps_the_days_of_the_store(run: Run) -> None:
     _, out, _ = run("service", "airflow", *STORE, "--state", "/srv/half", "--program", PROGRAM)
-    values = dict((line.split(" = ")[0], line) for line in out.splitlines() if " = [" in line)
-    assert set(values) == {"LAKE", "COLLECT"}
     assert "LAKE = [\n    '--lake', 's3://bucket/lake',\n]" in out
     assert "    '--state', '/srv/half',\n" in out
 
