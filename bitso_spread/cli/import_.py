@@ -29,12 +29,12 @@ _STEPS = {"read": "reading the sources", "write": "writing, days of books"}
 @app.command("import", rich_help_panel=KEEP)
 def import_(
     source: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="SOURCE",
             show_default=False,
             help="A lake, ours or another writer's; a .csv or .parquet file of the five columns, "
-            "with or without a header; or a folder of such files, of any shape.",
+            "with or without a header; a folder of such files, of any shape; or the URL of such.",
         ),
     ],
     lake: HeldLakeOption = ".",

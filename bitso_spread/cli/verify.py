@@ -12,12 +12,13 @@ import typer
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say
-from bitso_spread.cli.marks import Marks, holdings
+from bitso_spread.cli.marks import Marks, holdings, without_journal
 from bitso_spread.cli.options import (
     DateOption,
     HeldBookOption,
     HeldLakeOption,
     MinutesOption,
+    StateOption,
     TableOption,
     from_option,
     to_option,
@@ -41,6 +42,7 @@ class Format(StrEnum):
 def verify(
     lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
+    state: StateOption = None,
     date: DateOption = None,
     book: HeldBookOption = None,
     minutes: MinutesOption = None,
@@ -82,7 +84,7 @@ def verify(
     from bitso_spread.lake.audit import audit
     from bitso_spread.lake.reader import Lake
 
-    place = Lake(lake, table)
+    place = Lake(lake, table, state=state)
     with bars() as show:
         report = audit(
             place,
@@ -100,6 +102,7 @@ def verify(
     for environment in report.environments:
         marks.add(environment)
     _show(report, file_format, marks.title())
+    without_journal(place, "which files are gone, and why seconds are missing,")
     if not report.is_sound(max_missing):
         say(_complaint(report, max_missing))
         raise typer.Exit(1)

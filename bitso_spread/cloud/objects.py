@@ -142,7 +142,7 @@ class ObjectStore:
             AbsentError: there is no such object.
             DamagedError: the bytes are others, twice.
         """
-        return _sound(self, _result(self.fetch_soon(key))).data
+        return self.sound(_result(self.fetch_soon(key))).data
 
     def get_many(
         self, keys: Iterable[str], *, at_once: int = _AT_ONCE
@@ -152,7 +152,7 @@ class ObjectStore:
         Up to `at_once` are asked for at a time, and no more than these are ahead of the caller.
         """
         for fetched in self.fetch_many(keys, at_once=at_once):
-            yield _sound(self, fetched).data
+            yield self.sound(fetched).data
 
     def fetch_many(
         self, keys: Iterable[str], *, at_once: int = _AT_ONCE
@@ -169,6 +169,23 @@ class ObjectStore:
         finally:
             for future in asked:
                 future.cancel()
+
+    def sound(self, fetched: Fetched) -> Fetched:
+        """Give what was fetched, if it is what was put there.
+
+        Raises:
+            DamagedError: its bytes are others.
+        """
+        if not fetched.is_sound:
+            raise self.damaged(fetched.found.key)
+        return fetched
+
+    def damaged(self, key: str) -> DamagedError:
+        """Make the error that says that an object's bytes are not those that were put there."""
+        return DamagedError(
+            f"{self.url_of(key)} has changed since it was written, its checksum says: restore it "
+            "from a backup"
+        )
 
     def fetch_soon(self, key: str) -> Future[Fetched]:
         """Begin with one of `fetch_many`, without waiting for it."""
@@ -292,15 +309,6 @@ def open_store(url: str, *, patience: Patience = PATIENT) -> ObjectStore:
     """
     address = parse(url)
     return ObjectStore(address, connect(address, patience), patience)
-
-
-def _sound(store: ObjectStore, fetched: Fetched) -> Fetched:
-    if not fetched.is_sound:
-        raise DamagedError(
-            f"{store.url_of(fetched.found.key)} has changed since it was written, its checksum "
-            "says: restore it from a backup"
-        )
-    return fetched
 
 
 def _result(future: Future[T]) -> T:

@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 
 from bitso_spread.cloud.address import Address, parse
-from bitso_spread.cloud.errors import AbsentError, DamagedError
+from bitso_spread.cloud.errors import AbsentError
 from bitso_spread.cloud.objects import Fetched, Found, ObjectStore, open_store
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
@@ -173,10 +173,7 @@ class Mirror:
             self._copy(missing)
             for key in wanted:
                 if not self._copies.is_sound(key):
-                    raise DamagedError(
-                        f"{self.store.url_of(key)} has changed since it was written, its checksum "
-                        "says: restore it from a backup"
-                    )
+                    raise self.store.damaged(key)
             yield
 
     @contextmanager

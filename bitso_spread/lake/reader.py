@@ -35,6 +35,9 @@ from bitso_spread.model import State, resolve_book
 _log = logging.getLogger("bitso_spread.lake")
 
 
+# As many as are asked for at a time.
+_FAR_FILES = 32
+
 OnEnvironment = Callable[[str], None] | None
 
 
@@ -105,10 +108,14 @@ class Lake:
         return self.place.name
 
     @property
+    def state(self) -> Path | None:
+        """The folder of the lake with its collector's journal; None if that is not at hand."""
+        return self.place.state
+
+    @property
     def journal(self) -> Path | None:
         """The journal of its collector; None if that is not at hand."""
-        state = self.place.state
-        return None if state is None else layout.state_file(state, self.table)
+        return None if self.state is None else layout.state_file(self.state, self.table)
 
     def dates(self) -> list[int]:
         """Give the UTC days that have a folder, in order, such as 20240726."""
@@ -238,7 +245,9 @@ class Lake:
         filters = Filters.of(**question)
         choice = self._asked(filters)
         read = partial(self._read, filters, choice, columns, told)
-        frames = in_order(self._walk.files(choice), read)
+        # Each file that is read beyond the limit would be a request.
+        most = _FAR_FILES if self.place.is_far and limit is not None else None
+        frames = in_order(self._walk.files(choice), read, portion_files=most)
         asked = frames if limit is None else first_rows(frames, limit)
         return at_least_one(asked, no_rows(SCHEMAS[columns]))
 
