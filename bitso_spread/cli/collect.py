@@ -32,11 +32,10 @@ from bitso_spread.cli.options import (
     RestUrlOption,
     TableOption,
     WsUrlOption,
-    lake_address,
+    lake_name,
     lake_place,
 )
 from bitso_spread.cli.stdout import is_terminal
-from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.model import State
@@ -147,7 +146,7 @@ def collect(
 
     plan = Plan(
         books=book or DEFAULT_BOOKS,
-        lake=_lake(lake_place(lake, environment), table),
+        lake=lake_name(lake_place(lake, environment), table),
         state=None if state is None else layout.locate(state, table),
         table=table,
         format=format,
@@ -167,13 +166,6 @@ def collect(
         tell(in_words(plan.alerts))
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan, metrics_host, metrics_port)
-
-
-def _lake(place: str, table: str) -> Path | str:
-    """Give the lake's folder, absolute, or its URL; naming the table's works too."""
-    if is_url(place):
-        return str(lake_address(place, table))
-    return layout.locate(Path(place), table)
 
 
 def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:

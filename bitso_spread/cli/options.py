@@ -194,6 +194,11 @@ def lake_address(url: str, table: str) -> Address:
     return replace(address, prefix=parent) if name == table else address
 
 
+def lake_name(lake: str, table: str) -> Path | str:
+    """Give a lake's folder, absolute, or its URL; naming the table's own works too."""
+    return str(lake_address(lake, table)) if is_url(lake) else layout.locate(Path(lake), table)
+
+
 def lake_folder(lake: str, command: str) -> Path:
     """Give the folder of a lake, for a command that needs one on a disk.
 

@@ -98,11 +98,12 @@ class Mirror:
     def files_in(self, partition: Partition, folder: str) -> Iterator[DataFile]:
         """Give the data files of a partition; its book's day is listed already."""
         key = self._key(folder)
-        found = [each for each in self._listing.objects(_parent(key)) if _parent(each.key) == key]
+        day = self._listing.objects(_parent(key))
+        found = [each for each in day if each.key.startswith(f"{key}/")]
         if not found:
             raise GoneError(Path(folder))
         for each in found:
-            if layout.is_data_file(_name(each.key)):
+            if _parent(each.key) == key and layout.is_data_file(_name(each.key)):
                 path = self.root / each.key
                 yield DataFile(partition, path, each.size, etag=each.etag)
 
