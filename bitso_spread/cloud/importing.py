@@ -69,6 +69,8 @@ def import_rows(
                 sources, bench.folder, table=table, prepare=work.prepare, **options
             )
             work.put_back()
+        except OSError as error:
+            raise LakeError(f"no room to work in {folder}: {error}") from error
         finally:
             work.end()
     return done
