@@ -83,8 +83,14 @@ class Walk:
             for partition in choice.partitions(sorted(batches)):
                 yield partition, batches[partition]
 
-    def files(self, choice: Choice) -> Iterator[DataFile]:
-        """Give the files that may hold rows that are chosen, by their start, then by book."""
+    def files(self, choice: Choice, *, by_book: bool = False) -> Iterator[DataFile]:
+        """Give the files that may hold rows that are chosen, day by day.
+
+        Args:
+            choice: what is chosen.
+            by_book: each book's files of a day in a row, by their start; else all of a day by
+                their start, then by book.
+        """
         marks = Marks(self._root, self._table)
         days = self._days()
         chosen = choice.days([*days])
@@ -92,9 +98,10 @@ class Walk:
         for day in chosen:
             books = self._books(days[day])
             wanted = choice.books(day, [*books])
-            yield from self._files_of(
-                day, {book: books[book] for book in wanted}, choice, marks, own=day in own
-            )
+            for group in ([book] for book in wanted) if by_book else [wanted]:
+                yield from self._files_of(
+                    day, {book: books[book] for book in group}, choice, marks, own=day in own
+                )
 
     def latest(self) -> Iterator[DataFile]:
         """Give all files, the latest day first, and of a book the latest first."""
