@@ -42,8 +42,10 @@ UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _log = logging.getLogger("bitso_spread.lake")
 
 
-def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.DataFrame:
-    """Give these columns of the rows of all files, in no order.
+def read_files(
+    files: Iterable[DataFile], names: Sequence[str] = COLUMNS, *, ordered: bool = False
+) -> pl.DataFrame:
+    """Give these columns of the rows of all files, in no order unless they are to be `ordered`.
 
     CSV may come with a header, in which further columns are passed over, or without one. What
     is asked for and a file does not have is null, unless it is of the five. An empty file has no
@@ -52,6 +54,7 @@ def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.
     Raises:
         LakeError: a file is gone, cut short or not what it should be; it is named.
     """
+    files = [*files]
     pieces = (_Piece(file.path, read_bytes(file.path)) for file in files)
     texts, parquets = _by_form(pieces)
     frames = [
@@ -59,8 +62,13 @@ def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.
     ]
     if parquets:
         frames.append(_read_pieces(parquets, partial(_parse_parquet, names)))
-    # Putting the chunks of 144 files behind nothing takes 2 ms.
-    return frames[0] if len(frames) == 1 else pl.concat([no_rows(names), *frames])
+    if len(frames) == 1:
+        # Putting the chunks of 144 files behind nothing takes 2 ms.
+        return frames[0]
+    if ordered and frames:
+        # Of several forms, as only other writers' files are.
+        return read_numbered(files, names=names).drop(FILE)
+    return pl.concat([no_rows(names), *frames])
 
 
 def read_numbered(

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from threading import RLock
 
 from bitso_spread.cloud.address import Address, parse
 from bitso_spread.cloud.errors import AbsentError
@@ -63,6 +64,7 @@ class Mirror:
         self._copies = Copies(self.root)
         self._coming: dict[str, Future[Fetched]] = {}
         self._expected: deque[str] = deque()
+        self._lock = RLock()
 
     def has_table(self, table: str) -> bool:
         """Tell whether there is an object of it, or a collector that is to put one."""
@@ -120,12 +122,13 @@ class Mirror:
         found = [each for each in self._below(key) if layout.is_daily_name(_name(each.key))]
         self._copies.keep_only(key, {each.key for each in found})
         wanted = [each for each in found if not self._copies.has(each.key, each.etag)]
-        with suppress(AbsentError):  # compacted anew: it has another name, or is on its way
-            for each in wanted:
-                self._begin(each.key)
-            for each in wanted:
-                self._copies.put(self._coming.pop(each.key).result())
-                self._begin_expected()
+        coming = [(each.key, self._begin(each.key)) for each in wanted]
+        for key, answer in coming:
+            with suppress(AbsentError):  # compacted anew under another name
+                self._copies.put(answer.result())
+            with self._lock:
+                self._coming.pop(key, None)
+            self._begin_expected()
 
     def is_there(self, file: DataFile) -> bool:
         """Tell whether a file still is there, as far as it was listed last."""
@@ -246,13 +249,16 @@ class Mirror:
             gone = next((key for key in far if self.store.url_of(key) in str(error)), far[0])
             raise GoneError(self.root / gone) from error
 
-    def _begin(self, key: str) -> None:
-        if key not in self._coming:
-            self._coming[key] = self.store.fetch_soon(key)
+    def _begin(self, key: str) -> Future[Fetched]:
+        with self._lock:
+            if key not in self._coming:
+                self._coming[key] = self.store.fetch_soon(key)
+            return self._coming[key]
 
     def _begin_expected(self) -> None:
-        while self._expected and len(self._coming) < _DAYS_AT_ONCE:
-            self._begin(self._expected.popleft())
+        with self._lock:
+            while self._expected and len(self._coming) < _DAYS_AT_ONCE:
+                self._begin(self._expected.popleft())
 
     @contextmanager
     def _outline(self, found: Sequence[Found]) -> Iterator[None]:

@@ -152,8 +152,11 @@ class Lake:
         return self._walk.files(self._asked(Filters.of(**question)))
 
     def where(self, condition: Condition) -> Iterator[DataFile]:
-        """Give the data files that may hold rows of which a condition is true, by their start."""
-        return self._walk.files(condition)
+        """Give the data files that may hold rows of which a condition is true.
+
+        They come by day, then by book, then by their start.
+        """
+        return self._walk.files(condition, by_book=True)
 
     def scan(self, *, columns: str | None = None, **told: Unpack[Told]) -> pl.LazyFrame:
         """Give all rows as a LazyFrame, which opens the partitions that a query needs.
@@ -164,9 +167,8 @@ class Lake:
 
             lake.scan().filter(pl.col("date") == 20240726, pl.col("spread") > 0.5).collect()
 
-        Rows come by day, and within a day by batch, then book; a book's day that is compacted
-        comes as one batch. With a condition and a limit, ``collect(engine="streaming")`` opens no
-        further file once it has enough.
+        Rows come by day, then by book, then by batch, compacted or not. With a condition and a
+        limit, ``collect(engine="streaming")`` opens no further file once it has enough.
 
         Args:
             columns: ``five`` or ``full``; by default as the latest file has them.

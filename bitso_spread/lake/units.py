@@ -80,9 +80,28 @@ def read_rows(
 def read_keyed(files: Sequence[DataFile], names: Sequence[str]) -> pl.DataFrame:
     """Give these columns of the rows of partitions' files, in order; they may be partition keys."""
     wanted = [name for name in names if name not in KEYS] or ["book"]
+    if _MINUTES not in names:
+        return _read_book_days(files, names, wanted)
     rows = read_numbered(files, names=wanted)
     keys = _keys(files, [name for name in names if name in KEYS])
     return rows.with_columns(keys).select(names)
+
+
+def _read_book_days(
+    files: Sequence[DataFile], names: Sequence[str], wanted: Sequence[str]
+) -> pl.DataFrame:
+    """Read each book's day at once: its keys are those of all its rows."""
+    frames = [pl.DataFrame(schema={name: _TYPES[name] for name in names})]
+    places = groupby(files, lambda file: (file.partition.date, file.partition.book))
+    for (date, book), group in places:
+        rows = read_files([*group], wanted, ordered=True)
+        keys = {"date": date, BOOK_KEY: book}
+        frames.append(
+            rows.with_columns(
+                pl.lit(value, KEYS[name]).alias(name) for name, value in keys.items()
+            ).select(names)
+        )
+    return frames[1] if len(frames) == 2 else pl.concat(frames)
 
 
 def can_be_scanned(files: Iterable[DataFile]) -> bool:

@@ -85,8 +85,14 @@ class Walk:
             for partition in choice.partitions(sorted(batches)):
                 yield partition, batches[partition]
 
-    def files(self, choice: Choice) -> Iterator[DataFile]:
-        """Give the files that may hold rows that are chosen, by their start, then by book."""
+    def files(self, choice: Choice, *, by_book: bool = False) -> Iterator[DataFile]:
+        """Give the files that may hold rows that are chosen, day by day.
+
+        Args:
+            choice: what is chosen.
+            by_book: each book's files of a day in a row, by their start; else all of a day by
+                their start, then by book.
+        """
         marks = self._place.marks(self._table)
         days = self._days()
         chosen = choice.days([*days])
@@ -97,9 +103,10 @@ class Walk:
             self._place.foresee_books(books[book] for book in wanted)
             if ahead := self._place.days_ahead(done):
                 self._foresee(days, chosen[done + 1 :], ahead, choice)
-            yield from self._files_of(
-                day, {book: books[book] for book in wanted}, choice, marks, own=day in own
-            )
+            for group in ([book] for book in wanted) if by_book else [wanted]:
+                yield from self._files_of(
+                    day, {book: books[book] for book in group}, choice, marks, own=day in own
+                )
 
     def latest(self) -> Iterator[DataFile]:
         """Give all files, the latest day first, and of a book the latest first."""
