@@ -133,3 +133,62 @@ def test_a_journal_that_cannot_be_read_is_tried_again(
         "the books are free and cannot be taken over: "
         f"cannot read the journal of {tmp_path}: disk I/O error"
     )
+
+
+class FakeRemote:
+    """The leases of a lake in object storage, as a test has them."""
+
+    def __init__(self, **marks: int) -> None:
+        self.has = False
+        self.is_out_of_reach = False
+        self.asked: list[list[str]] = []
+        self._marks = marks
+
+    def wants(self, books: list[str]) -> None:
+        self.asked.append(sorted(books))
+
+    def marks(self) -> dict[str, int]:
+        return self._marks
+
+
+def test_with_a_store_the_leases_are_waited_for_once_the_local_locks_are_there(
+    tmp_path: Path,
+) -> None:
+    remote = FakeRemote(btc_mxn=70, eth_mxn=9)
+    taken: list[Inheritance] = []
+    with BookLocks(layout.locks_folder(tmp_path, layout.TABLE)) as other, Table(tmp_path) as table:
+        batch = Batch("eth_mxn", 60, "sim", "csv", "five", 1)
+        with LakeState(layout.state_file(tmp_path, layout.TABLE)) as state:
+            state.record([(batch, Sample.blank(60, "eth_mxn", State.UNKNOWN))])
+        other.acquire(["btc_mxn"])
+        heir = Heir(table, ["eth_mxn", "btc_mxn"], taken.append, remote)  # type: ignore[arg-type]
+        assert heir.take() is None
+        assert remote.asked == []
+        other.release(["btc_mxn"])
+        assert heir.take() is None
+        assert heir.take() is None
+        assert remote.asked == [["btc_mxn", "eth_mxn"]]
+        assert taken == []
+        remote.has = True
+        # Of what was recorded here and what the other host told, the later counts.
+        assert heir.take() == {"btc_mxn": 70, "eth_mxn": 60}
+        assert len(taken) == 1
+
+
+def test_a_store_that_is_away_keeps_nobody_from_following_a_neighbour(tmp_path: Path) -> None:
+    remote = FakeRemote()
+    remote.is_out_of_reach = True
+    with BookLocks(layout.locks_folder(tmp_path, layout.TABLE)) as other, Table(tmp_path) as table:
+        other.acquire(["btc_mxn"])
+        heir = Heir(table, ["btc_mxn"], lambda _: None, remote)  # type: ignore[arg-type]
+        assert heir.take() is None
+        other.release(["btc_mxn"])
+        assert heir.take() == {}
+
+
+def test_a_store_that_is_away_makes_no_standby_of_another_host_record(tmp_path: Path) -> None:
+    remote = FakeRemote()
+    remote.is_out_of_reach = True
+    with Table(tmp_path) as table:
+        heir = Heir(table, ["btc_mxn"], lambda _: None, remote)  # type: ignore[arg-type]
+        assert [heir.take() for _ in range(3)] == [None] * 3

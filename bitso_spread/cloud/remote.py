@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from bitso_spread.clock import monotonic
 from bitso_spread.cloud.claim import check_identity, claim
 from bitso_spread.cloud.connect import Patience
-from bitso_spread.cloud.errors import StoreError
 from bitso_spread.cloud.keeper import LeaseKeeper, Standing
 from bitso_spread.cloud.leases import EXPIRES_S, Leases
 from bitso_spread.cloud.objects import open_store
@@ -36,6 +36,8 @@ GIVE_UP_S = 30.0
 it a minute in all."""
 
 _POLL_S = 0.05
+# A store that was there before is not waited for longer at a start: seconds pass meanwhile.
+_SLOW_S = 5.0
 
 
 class Remote(Running):
@@ -85,12 +87,9 @@ class Remote(Running):
             LakeIdentityError: it holds something else.
             LakeError: the store cannot be asked, and never could be from here.
         """
-        try:
+        if not self._has_met:
+            # Later on what keeps the leases looks: a start is not to wait for a store that is away.
             check_identity(self._store, self._table.name, self._identity)
-        except StoreError as error:
-            if not self._has_met:
-                raise
-            log.error("%s; files wait in %s until it is back", error, self._table.lake)  # noqa: TRY400  (one line, no traceback)
         self._keeper.start()
         self._uploader.start()
         self._started = True
@@ -189,7 +188,8 @@ class Remote(Running):
         return StoreBeat(self.url, waiting.files, waiting.since, trouble, unleased)
 
     def _settle(self, books: tuple[str, ...], *, wait: bool) -> bool:
-        """Wait until it is known how it stands with the leases."""
+        """Wait until it is known how it stands with the leases; for a store that is slow, not."""
+        begun, half = monotonic(), self._table.lake
         while not self._stopping.wait(_POLL_S):
             standing = self._keeper.standing
             if self._keeper.refusal is not None:
@@ -199,6 +199,10 @@ class Remote(Running):
             if standing is Standing.TROUBLE:
                 if not self._has_met:
                     raise LakeError(self._keeper.trouble or "the store cannot be asked")
+                log.error("%s; files wait in %s until it is back", self._keeper.trouble, half)
+                break
+            if standing is Standing.ASKED and self._has_met and monotonic() - begun > _SLOW_S:
+                log.error("%s does not answer yet; files wait in %s until it does", self.url, half)
                 break
             if standing is Standing.BUSY and not wait:
                 raise LakeBusyError(

@@ -186,5 +186,7 @@ class Uploader(Running):
     def _fail(self, reason: str) -> float:
         self.trouble = reason
         if self._complaint.due("files wait"):
-            log.error("%d files wait on this disk for the store: %s", self.waiting.files, reason)
+            waiting = self.waiting.files
+            files = "file waits" if waiting == 1 else "files wait"
+            log.error("%d %s on this disk for the store: %s", waiting, files, reason)
         return self._backoff.next()

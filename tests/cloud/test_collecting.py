@@ -76,7 +76,7 @@ def test_kill_9_in_the_middle_of_an_outage_costs_no_row_and_doubles_none(
     # The next one begins while the store is still away.
     second = start("collect", *here(exchange), *options)
     eventually(lambda: min(marks(tmp_path / "half").values()) > max(died.values()) + 4)
-    assert len(waiting(tmp_path / "half")) >= 8
+    eventually(lambda: len(waiting(tmp_path / "half")) >= 8)
     s3.gateway.harm("slow-down", every=3)
     s3.gateway.come_up()
     eventually(lambda: len(waiting(tmp_path / "half")) <= 2)
