@@ -31,6 +31,7 @@ from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.listing import is_place
 from bitso_spread.lake.place import Pair
 from bitso_spread.lake.shown import copies, no_copies
+from bitso_spread.waiting import result_of
 
 _log = logging.getLogger("bitso_spread.cloud")
 
@@ -125,7 +126,7 @@ class Mirror:
         coming = [(each.key, self._begin(each.key)) for each in wanted]
         for key, answer in coming:
             with suppress(AbsentError):  # compacted anew under another name
-                self._copies.put(answer.result())
+                self._copies.put(result_of(answer))
             with self._lock:
                 self._coming.pop(key, None)
             self._begin_expected()
@@ -209,6 +210,10 @@ class Mirror:
         (self.root / key).mkdir(parents=True, exist_ok=True)
         with self._outline(found):
             yield
+
+    def give_up(self) -> None:
+        """Wait for nothing that is under way."""
+        self.store.give_up()
 
     def checksum_of(self, file: DataFile) -> str | None:
         """Give the SHA-256 that is in the object's metadata."""

@@ -104,6 +104,9 @@ class Place(Protocol):
     def outlined(self, folder: Path) -> AbstractContextManager[None]:
         """Have what lies in a folder below `root`, but for the days or books in it."""
 
+    def give_up(self) -> None:
+        """Have threads that wait for something of it end at once, with some error."""
+
     def checksum_of(self, file: DataFile) -> str | None:
         """Give the SHA-256 that a file was put there with, in hex; None where none is known."""
 
@@ -188,6 +191,9 @@ class Disk:
         """Do nothing: it is there."""
         del folder
         return nullcontext()
+
+    def give_up(self) -> None:
+        """Do nothing: a disk answers."""
 
     def checksum_of(self, file: DataFile) -> str | None:
         """Know of none: those of a disk are in the journal."""
