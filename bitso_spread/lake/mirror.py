@@ -182,21 +182,30 @@ class Mirror:
             yield
 
     @contextmanager
-    def at_hand(self, table: str, date: int, book: str) -> Iterator[None]:
-        """Copy a book's day as it is, and put empty files in the place of debris."""
+    def at_hand(self, table: str, date: int, book: str) -> Iterator[bool]:
+        """Copy a book's day as it is, and put empty files in the place of debris.
+
+        Gives whether its folders are those that were listed.
+        """
         path = layout.day_path(date, book).as_posix()
         day, daily = f"{table}/{path}", f"{layout.daily_table(table)}/{path}"
-        self._listing.forget([day])
-        found = self._listing.objects(day)
-        data = {each.key: each for each in found if self._is_data(each.key, day)}
-        others = [each for each in found if each.key not in data]
-        made = self._below(daily) if self._is_compacted(date) else []
-        data |= {each.key: each for each in made}
-        with self._copies.pinned([*data]):
-            self._copy([key for key, each in data.items() if not self._copies.has(key, each.etag)])
-            (self.root / day).mkdir(parents=True, exist_ok=True)
-            with self._outline(others), self._marked(table, date, book, made):
-                yield
+        for again in (True, False):
+            data, others, made = self._all_of(day, daily, date)
+            with self._copies.pinned([*data]):
+                try:
+                    self._copy(
+                        [key for key, etag in data.items() if not self._copies.has(key, etag)]
+                    )
+                except GoneError:
+                    # Compacted meanwhile: another list has its rows.
+                    if not again:
+                        raise
+                    self._listing.forget([day, _parent(daily), self._daily])
+                    continue
+                (self.root / day).mkdir(parents=True, exist_ok=True)
+                with self._outline(others), self._marked(table, date, book, made):
+                    yield again
+                return
 
     @contextmanager
     def outlined(self, folder: Path) -> Iterator[None]:
@@ -218,6 +227,16 @@ class Mirror:
     def checksum_of(self, file: DataFile) -> str | None:
         """Give the SHA-256 that is in the object's metadata."""
         return self._copies.checksum_of(self._key(file.path))
+
+    def _all_of(
+        self, day: str, daily: str, date: int
+    ) -> tuple[dict[str, str | None], list[Found], list[Found]]:
+        """Give the data of a book's day, with etags, what is none, and what is compacted."""
+        found = self._listing.objects(day)
+        made = self._below(daily) if self._is_compacted(date) else []
+        data = [each for each in found if self._is_data(each.key, day)]
+        others = [each for each in found if each not in data]
+        return {each.key: each.etag for each in [*data, *made]}, others, made
 
     def _days(self, prefix: str) -> list[tuple[str, str]]:
         names = self._listing.folders(prefix)

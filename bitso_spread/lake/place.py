@@ -98,8 +98,11 @@ class Place(Protocol):
             LakeError: one cannot be had.
         """
 
-    def at_hand(self, table: str, date: int, book: str) -> AbstractContextManager[None]:
-        """Have all there is of a book's day below `root`, as it is, debris too."""
+    def at_hand(self, table: str, date: int, book: str) -> AbstractContextManager[bool]:
+        """Have all there is of a book's day below `root`, as it is, debris too.
+
+        Gives whether its folders are those that were listed.
+        """
 
     def outlined(self, folder: Path) -> AbstractContextManager[None]:
         """Have what lies in a folder below `root`, but for the days or books in it."""
@@ -182,10 +185,10 @@ class Disk:
         del files
         return nullcontext()
 
-    def at_hand(self, table: str, date: int, book: str) -> AbstractContextManager[None]:
+    def at_hand(self, table: str, date: int, book: str) -> AbstractContextManager[bool]:
         """Do nothing: it is there."""
         del table, date, book
-        return nullcontext()
+        return nullcontext(enter_result=True)
 
     def outlined(self, folder: Path) -> AbstractContextManager[None]:
         """Do nothing: it is there."""
