@@ -82,15 +82,15 @@ class Mirror:
         """Give the books of a day: one request."""
         key = self._key(day)
         if self._is_daily(key):
-            names = {_part(found.key, key) for found in self._listing.objects(key)}
+            names = sorted(self._listing.parts(key))
         else:
-            names = set(self._listing.folders(key))
-        return [(book, f"{day}/{name}") for book, name in _values(sorted(names), "order_book")]
+            names = self._listing.folders(key)
+        return [(book, f"{day}/{name}") for book, name in _values(names, "order_book")]
 
     def batches_in(self, book: str) -> list[tuple[int, str]]:
         """Give the batches of a book's day: one request for all, with their files."""
         key = self._key(book)
-        names = {_part(found.key, key) for found in self._listing.objects(key)}
+        names = self._listing.parts(key)
         return [(int(text), f"{book}/{name}") for text, name in _values(sorted(names), "minutes")]
 
     def names_in(self, folder: str) -> set[str]:
@@ -101,8 +101,7 @@ class Mirror:
     def files_in(self, partition: Partition, folder: str) -> Iterator[DataFile]:
         """Give the data files of a partition; its book's day is listed already."""
         key = self._key(folder)
-        day = self._listing.objects(_parent(key))
-        found = [each for each in day if each.key.startswith(f"{key}/")]
+        found = self._listing.parts(_parent(key)).get(_name(key))
         if not found:
             raise GoneError(Path(folder))
         for each in found:
@@ -246,8 +245,7 @@ class Mirror:
         """Give what lies below the folder of a book's day."""
         if not self._is_daily(key):
             return self._listing.objects(key)
-        day = self._listing.objects(_parent(key))
-        return [found for found in day if found.key.startswith(f"{key}/")]
+        return [*self._listing.parts(_parent(key)).get(_name(key), ())]
 
     def _is_compacted(self, date: int) -> bool:
         return str(date) in {day for day, _ in self._days(self._daily)}
