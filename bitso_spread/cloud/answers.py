@@ -12,10 +12,10 @@ from bitso_spread.cloud.errors import RefusedError, StoreError, UnreachableError
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>|<Error><Code>(\w+)")
-_URI = re.compile(r"Error performing \w+ (\S+)")
+_URI = re.compile(r"Error performing [A-Z]+ (\S+)")
 _REASON = re.compile(r'(?:message|error): "([^"]+)"|(invalid peer certificate: \w+)')
-# Where credentials are to be had; the last is that of all Google's and Azure's token services.
-_TOKENS = re.compile(r"169\.254\.|metadata\.google|/latest/api/token|/token\b")
+# Where credentials are to be had: an instance's own address, and the services of tokens.
+_TOKENS = re.compile(r"169\.254\.|metadata\.google|/token\b")
 # One such object keeps obstore from listing all that is beside it.
 _BAD_NAME = re.compile(r'(Path "[^"]*" contained empty path segment|Error parsing Path [^\n]*)')
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}

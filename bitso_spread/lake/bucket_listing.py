@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
 from bitso_spread.cloud.objects import Found, Level, ObjectStore
+from bitso_spread.waiting import result_of
 
 T = TypeVar("T")
 
@@ -40,6 +42,7 @@ class BucketListing:
         self._store = store
         self._state = state
         self._levels: _Recent[Level] = _Recent(store.level_soon, _LEVELS, now)
+        self._ready: dict[str, _SortedOut] = {}
         self._flat: _Recent[list[Found]] = _Recent(store.objects_soon, _FLAT, now)
 
     def folders(self, prefix: str) -> list[str]:
@@ -55,12 +58,11 @@ class BucketListing:
 
     def objects(self, prefix: str) -> list[Found]:
         """Give all objects under a prefix, by key."""
-        objects = [found for found in self._flat.get(prefix) if not is_marker(found)]
-        if self._state is None:
-            return objects
-        there = {found.key for found in objects}
-        waiting = (found for found in self._waiting(prefix) if found.key not in there)
-        return sorted([*objects, *waiting], key=lambda found: found.key)
+        return self._sorted_out(prefix).objects
+
+    def parts(self, prefix: str) -> Mapping[str, Sequence[Found]]:
+        """Give the same by the folder, or name, that follows the prefix."""
+        return self._sorted_out(prefix).parts
 
     def waiting_file(self, key: str) -> Path | None:
         """Give the file of the collector's disk that is to become an object."""
@@ -83,6 +85,25 @@ class BucketListing:
             self._levels.forget(prefix)
             self._flat.forget(prefix)
 
+    def _sorted_out(self, prefix: str) -> _SortedOut:
+        answer = self._flat.get(prefix)
+        # A day's 144 batches are asked for one by one.
+        known = self._ready.get(prefix)
+        if known is None or known.answer is not answer:
+            objects = [found for found in answer if not is_marker(found)]
+            if self._state is not None:
+                there = {found.key for found in objects}
+                objects += [each for each in self._waiting(prefix) if each.key not in there]
+                objects.sort(key=lambda found: found.key)
+            parts: dict[str, list[Found]] = {}
+            for found in objects:
+                parts.setdefault(found.key[len(prefix) + 1 :].partition("/")[0], []).append(found)
+            known = _SortedOut(answer, objects, parts)
+            if len(self._ready) >= _FLAT:
+                self._ready.clear()
+            self._ready[prefix] = known
+        return known
+
     def _waiting(self, prefix: str) -> Iterable[Found]:
         assert self._state is not None  # noqa: S101  # for the type checker
         for path in sorted((self._state / prefix).rglob("*")):
@@ -97,6 +118,15 @@ class BucketListing:
 def is_marker(found: Found) -> bool:
     """Tell the empty objects that consoles make for folders, which hold no data."""
     return found.size == 0 and "=" in found.key.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _SortedOut:
+    """An answer without markers, with what waits to be put, and by what follows its prefix."""
+
+    answer: list[Found]
+    objects: list[Found]
+    parts: Mapping[str, Sequence[Found]]
 
 
 class _Recent(Generic[T]):
@@ -115,7 +145,7 @@ class _Recent(Generic[T]):
         """Give an answer; one that failed is asked for again next time."""
         answer = self.begin(prefix)
         try:
-            return answer.result()
+            return result_of(answer)
         except BaseException:
             self.forget(prefix)
             raise

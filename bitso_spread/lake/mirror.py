@@ -31,6 +31,7 @@ from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.listing import is_place
 from bitso_spread.lake.place import Pair
 from bitso_spread.lake.shown import copies, no_copies
+from bitso_spread.waiting import result_of
 
 _log = logging.getLogger("bitso_spread.cloud")
 
@@ -81,15 +82,15 @@ class Mirror:
         """Give the books of a day: one request."""
         key = self._key(day)
         if self._is_daily(key):
-            names = {_part(found.key, key) for found in self._listing.objects(key)}
+            names = sorted(self._listing.parts(key))
         else:
-            names = set(self._listing.folders(key))
-        return [(book, f"{day}/{name}") for book, name in _values(sorted(names), "order_book")]
+            names = self._listing.folders(key)
+        return [(book, f"{day}/{name}") for book, name in _values(names, "order_book")]
 
     def batches_in(self, book: str) -> list[tuple[int, str]]:
         """Give the batches of a book's day: one request for all, with their files."""
         key = self._key(book)
-        names = {_part(found.key, key) for found in self._listing.objects(key)}
+        names = self._listing.parts(key)
         return [(int(text), f"{book}/{name}") for text, name in _values(sorted(names), "minutes")]
 
     def names_in(self, folder: str) -> set[str]:
@@ -100,8 +101,7 @@ class Mirror:
     def files_in(self, partition: Partition, folder: str) -> Iterator[DataFile]:
         """Give the data files of a partition; its book's day is listed already."""
         key = self._key(folder)
-        day = self._listing.objects(_parent(key))
-        found = [each for each in day if each.key.startswith(f"{key}/")]
+        found = self._listing.parts(_parent(key)).get(_name(key))
         if not found:
             raise GoneError(Path(folder))
         for each in found:
@@ -125,7 +125,7 @@ class Mirror:
         coming = [(each.key, self._begin(each.key)) for each in wanted]
         for key, answer in coming:
             with suppress(AbsentError):  # compacted anew under another name
-                self._copies.put(answer.result())
+                self._copies.put(result_of(answer))
             with self._lock:
                 self._coming.pop(key, None)
             self._begin_expected()
@@ -181,21 +181,30 @@ class Mirror:
             yield
 
     @contextmanager
-    def at_hand(self, table: str, date: int, book: str) -> Iterator[None]:
-        """Copy a book's day as it is, and put empty files in the place of debris."""
+    def at_hand(self, table: str, date: int, book: str) -> Iterator[bool]:
+        """Copy a book's day as it is, and put empty files in the place of debris.
+
+        Gives whether its folders are those that were listed.
+        """
         path = layout.day_path(date, book).as_posix()
         day, daily = f"{table}/{path}", f"{layout.daily_table(table)}/{path}"
-        self._listing.forget([day])
-        found = self._listing.objects(day)
-        data = {each.key: each for each in found if self._is_data(each.key, day)}
-        others = [each for each in found if each.key not in data]
-        made = self._below(daily) if self._is_compacted(date) else []
-        data |= {each.key: each for each in made}
-        with self._copies.pinned([*data]):
-            self._copy([key for key, each in data.items() if not self._copies.has(key, each.etag)])
-            (self.root / day).mkdir(parents=True, exist_ok=True)
-            with self._outline(others), self._marked(table, date, book, made):
-                yield
+        for again in (True, False):
+            data, others, made = self._all_of(day, daily, date)
+            with self._copies.pinned([*data]):
+                try:
+                    self._copy(
+                        [key for key, etag in data.items() if not self._copies.has(key, etag)]
+                    )
+                except GoneError:
+                    # Compacted meanwhile: another list has its rows.
+                    if not again:
+                        raise
+                    self._listing.forget([day, _parent(daily), self._daily])
+                    continue
+                (self.root / day).mkdir(parents=True, exist_ok=True)
+                with self._outline(others), self._marked(table, date, book, made):
+                    yield again
+                return
 
     @contextmanager
     def outlined(self, folder: Path) -> Iterator[None]:
@@ -210,9 +219,23 @@ class Mirror:
         with self._outline(found):
             yield
 
+    def give_up(self) -> None:
+        """Wait for nothing that is under way."""
+        self.store.give_up()
+
     def checksum_of(self, file: DataFile) -> str | None:
         """Give the SHA-256 that is in the object's metadata."""
         return self._copies.checksum_of(self._key(file.path))
+
+    def _all_of(
+        self, day: str, daily: str, date: int
+    ) -> tuple[dict[str, str | None], list[Found], list[Found]]:
+        """Give the data of a book's day, with etags, what is none, and what is compacted."""
+        found = self._listing.objects(day)
+        made = self._below(daily) if self._is_compacted(date) else []
+        data = [each for each in found if self._is_data(each.key, day)]
+        others = [each for each in found if each not in data]
+        return {each.key: each.etag for each in [*data, *made]}, others, made
 
     def _days(self, prefix: str) -> list[tuple[str, str]]:
         names = self._listing.folders(prefix)
@@ -222,8 +245,7 @@ class Mirror:
         """Give what lies below the folder of a book's day."""
         if not self._is_daily(key):
             return self._listing.objects(key)
-        day = self._listing.objects(_parent(key))
-        return [found for found in day if found.key.startswith(f"{key}/")]
+        return [*self._listing.parts(_parent(key)).get(_name(key), ())]
 
     def _is_compacted(self, date: int) -> bool:
         return str(date) in {day for day, _ in self._days(self._daily)}

@@ -16,7 +16,7 @@ from bitso_spread.model import State
 from tests.cli.support import Run
 from tests.cloud.conftest import S3
 from tests.lake.audit_support import TICKS, record, rows_at
-from tests.lake.compact_support import compacted
+from tests.lake.compact_support import compacted, daily_files, sources
 from tests.lake.support import NOON
 
 NOTE = "the journal is not in {url}; name the collector's folder with --state"
@@ -187,6 +187,29 @@ def test_verify_reads_compacted_days(
     near = run("verify", "--lake", str(lake), "--format", "json")
     far = run("verify", "--lake", s3.url, "--state", str(lake), "--format", "json")
     assert json.loads(far[1]) == json.loads(near[1]) | {"lake": s3.url}
+
+
+def test_verify_reads_a_day_that_is_compacted_meanwhile(s3: S3, lake: Path, run: Run) -> None:
+    s3.copy(lake)
+    near = run("verify", "--lake", str(lake), "--format", "json")
+    files = [path.relative_to(lake).as_posix() for path in sources(lake)]
+    compacted(lake, prune=True)
+    done: list[object] = []
+
+    def meanwhile(request: object) -> bool:
+        if getattr(request, "kind", "") == "get" and not done:
+            done.append(request)
+            for path in daily_files(lake):
+                s3.put_raw(f"lakes/one/{path.relative_to(lake).as_posix()}", path.read_bytes())
+            for key in files:
+                s3.delete_raw(f"lakes/one/{key}")
+        return False
+
+    s3.gateway.harm("error", meanwhile)
+    far = run("verify", "--lake", s3.url, "--format", "json")
+    assert done
+    assert json.loads(far[1])["findings"] == []
+    assert json.loads(far[1])["days"][0]["known"] == json.loads(near[1])["days"][0]["known"] == 1190
 
 
 def test_a_report_is_made_of_a_store(

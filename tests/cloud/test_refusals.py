@@ -164,6 +164,15 @@ STATUS = f"{ASKED} - Server returned non-2xx status code"
             "no credentials for s3://bucket/prefix: set AWS_ACCESS_KEY_ID",
         ),
         (
+            (
+                "Generic GCS error: Error performing token request: Error performing GET "
+                "http://169.254.169.254/computeMetadata/v1/x/token in 3ms - Server returned "
+                "non-2xx status code: 403 Forbidden"
+            ),
+            RefusedError,
+            "no credentials for s3://bucket/prefix: set AWS_ACCESS_KEY_ID",
+        ),
+        (
             "Generic S3 error: Received redirect without LOCATION, this normally indicates",
             RefusedError,
             "is in another region: set AWS_REGION",
