@@ -31,6 +31,7 @@ from bitso_spread.cli.options import (
     TableOption,
     WsUrlOption,
     lake_folder,
+    lake_place,
 )
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
@@ -125,7 +126,7 @@ def collect(
     Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
     """
     show_log(debug=settings.debug, log_format=log_format)
-    folder = layout.locate(lake_folder(lake, environment), table)
+    folder = layout.locate(lake_folder(lake_place(lake, environment), "collect"), table)
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.collector import Plan
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bitso_spread.cli.app import RECORD, app
 from bitso_spread.cli.logs import say
-from bitso_spread.cli.options import HeldLakeOption, TableOption
+from bitso_spread.cli.options import HeldLakeOption, TableOption, lake_folder
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.lake import layout
 
@@ -30,7 +29,7 @@ class Format(StrEnum):
 
 @app.command("status", rich_help_panel=RECORD)
 def status(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
     file_format: Annotated[
         Format | None,
@@ -54,7 +53,7 @@ def status(
     """
     from bitso_spread.health import examine
 
-    health = examine(lake, table)
+    health = examine(lake_folder(lake, "status"), table)
     terminal = is_terminal(sys.stdout)
     if (file_format or (Format.TABLE if terminal else Format.JSON)) is Format.JSON:
         import json

@@ -16,10 +16,12 @@ from typing import IO
 
 import polars as pl
 
+from bitso_spread.cloud.errors import RefusedError, UnreachableError
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import ALL, COLUMNS, INSTANT, TIME, no_rows
 from bitso_spread.lake.datafile import DataFile, GoneError
+from bitso_spread.lake.shown import shown
 
 FILE = "file"
 """The column in which `read_numbered` tells which file a row is of."""
@@ -106,12 +108,13 @@ def read_readable(
     """Read files together; one that cannot be read is told to `on_bad` and passed over.
 
     Raises:
-        LakeError: a file cannot be read, and there is no `on_bad`.
+        LakeError: a file cannot be read, and there is no `on_bad`; or nothing can be, because
+            object storage does not answer.
     """
     try:
         return read(files)
     except LakeError as error:
-        if on_bad is None:
+        if on_bad is None or isinstance(error, UnreachableError | RefusedError):
             raise
         if len(files) > 1:
             return pl.concat(read_readable([file], read, on_bad) for file in files)
@@ -133,7 +136,7 @@ def columns_of(file: DataFile, data: bytes | None = None) -> tuple[str, ...]:
                 return tuple(pl.read_parquet_schema(content))
             names = _names_in(content.readline())
     except (*UNREADABLE, OSError) as error:
-        raise LakeError(f"{file.path} cannot be read: {first_line(error)}") from error
+        raise LakeError(f"{shown(file.path)} cannot be read: {first_line(error)}") from error
     return names if TIME in names else COLUMNS
 
 
@@ -175,7 +178,7 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise GoneError(path) from None
     except OSError as error:
-        raise LakeError(f"{path} cannot be read: {error.strerror}") from error
+        raise LakeError(f"{shown(path)} cannot be read: {error.strerror}") from error
 
 
 def _piece(file: DataFile, number: int) -> _Piece:
@@ -192,7 +195,7 @@ def _by_form(
     parquets: list[_Piece] = []
     for piece in pieces:
         if piece.data is not None and not piece.data:
-            _log.warning("%s is empty: it has no rows", piece.path)
+            _log.warning("%s is empty: it has no rows", shown(piece.path))
         elif piece.path.suffix == layout.SUFFIXES["parquet"]:
             parquets.append(piece)
         else:
@@ -219,7 +222,8 @@ def _read_piece(
         return parse([piece.bytes()])
     except _UnreadableError as error:
         raise LakeError(
-            f"{piece.path} cannot be read: {error}; move it out of the lake to go on without it"
+            f"{shown(piece.path)} cannot be read: {error}; move it out of the lake to go on "
+            "without it"
         ) from error
 
 
@@ -227,14 +231,16 @@ def _split_header(piece: _Piece) -> tuple[tuple[str, ...], _Piece]:
     data = bytes(piece.bytes())
     # polars reads a number that was cut in the middle as if it were whole.
     if not data.endswith(b"\n"):
-        raise LakeError(f"{piece.path} is cut short: its last line has no end")
+        raise LakeError(f"{shown(piece.path)} is cut short: its last line has no end")
     end = data.index(b"\n") + 1
     names = _names_in(data[:end])
     if TIME not in names:
         return COLUMNS, piece
     missing = [name for name in COLUMNS if name not in names]
     if missing:
-        raise LakeError(f"{piece.path} cannot be read: it has no column {', '.join(missing)}")
+        raise LakeError(
+            f"{shown(piece.path)} cannot be read: it has no column {', '.join(missing)}"
+        )
     return names, _Piece(piece.path, memoryview(data)[end:], piece.number)
 
 
