@@ -22,7 +22,7 @@ _OURS = re.compile(
     r"bootstrap\.servers|metadata\.broker\.list|(request\.required\.)?acks|enable\.idempotence"
     r"|enable\.gapless\.guarantee|(message|delivery)\.timeout\.ms|partitioner|transactional\.id"
     r"|(message\.send\.max\.)?retries|max\.in\.flight(\.requests\.per\.connection)?"
-    r"|queue\.buffering\.max\.messages|test\..*|.*_cb"
+    r"|queue\.buffering\.max\.messages|batch\.num\.messages|test\..*|.*_cb"
 )
 _SECRET = re.compile(r"password|secret|\.pem|jaas|oauthbearer\.config", re.IGNORECASE)
 

@@ -28,7 +28,7 @@ from bitso_spread.lifetime import Running
 from bitso_spread.publish.address import Address
 from bitso_spread.publish.properties import Properties
 from bitso_spread.publish.record import value_of
-from bitso_spread.publish.sender import IN_FLIGHT, Sender
+from bitso_spread.publish.sender import BATCH, IN_FLIGHT, Sender
 
 log = logging.getLogger("bitso_spread.publish")
 
@@ -129,7 +129,7 @@ class Publisher(Running):
         self._books = books
         self._locks = BookLocks(layout.publishing_locks_folder(lake, table, address.topic))
         self._lines: dict[str, _Line] = {}
-        self._one_by_one = False
+        self._batch = BATCH
         self._sender: Sender | None = Sender(address, properties)
         self._refused: str | None = None
         self._backoff = Backoff(base_s=1.0, cap_s=30.0)
@@ -280,14 +280,15 @@ class Publisher(Running):
         if (refusal := sender.refusal) is not None:
             self.refusals += 1
             self._refused = refusal.reason
-            # A batch may be too large where each of its records is not.
-            self._one_by_one |= refusal.is_size
+            if refusal.is_size:
+                # What is too large is a batch, where each of its records may not be.
+                self._batch = max(1, self._batch // 8)
         self._open_at = monotonic() + self._backoff.next()
 
     def _open_again(self) -> Sender | None:
         if monotonic() < self._open_at:
             return None
-        self._sender = Sender(self._address, self._properties, one_by_one=self._one_by_one)
+        self._sender = Sender(self._address, self._properties, batch=self._batch)
         return self._sender
 
     def _look(self, journal: Outgoing) -> None:

@@ -27,6 +27,8 @@ log = logging.getLogger("bitso_spread.publish")
 
 IN_FLIGHT = 2_000
 """Records in memory at most, some 2 MB: 37 s of 54 books, should the brokers take so long."""
+BATCH = 512
+"""Records in one request at most, some 180 KB before they are compressed."""
 
 _OURS = {
     # A record that is sent twice, because its confirmation was lost, is kept once, in its place.
@@ -45,8 +47,6 @@ _OURS = {
 _USUAL = {
     "client.id": "bitso-spread",
     "compression.type": "lz4",
-    # Java's. A broker refuses a batch, and not a record, that is larger than it takes.
-    "batch.size": 16_384,
     "reconnect.backoff.max.ms": 5_000,
     # For how long a topic that brokers do not know may just have been made.
     "topic.metadata.propagation.max.ms": 10_000,
@@ -76,13 +76,13 @@ class Refusal:
 class Sender:
     """A producer for one topic; for one thread, which must call `serve` all the time.
 
+    `batch` is how many records go into one request at most.
+
     Raises:
         UsageError: librdkafka refuses one of the user's properties.
     """
 
-    def __init__(
-        self, address: Address, properties: Properties, *, one_by_one: bool = False
-    ) -> None:
+    def __init__(self, address: Address, properties: Properties, *, batch: int = BATCH) -> None:
         self.refusal: Refusal | None = None
         """Why it is of no more use; None as long as it is."""
         self.trouble: str | None = None
@@ -94,7 +94,7 @@ class Sender:
             **_USUAL,
             **properties.values,
             **_OURS,
-            **({"batch.num.messages": 1} if one_by_one else {}),
+            "batch.num.messages": batch,
             "bootstrap.servers": ",".join(address.brokers),
             "error_cb": self._on_error,
         }
@@ -141,16 +141,19 @@ class Sender:
         try:
             self._producer.poll(seconds)
         except KafkaException as error:
-            # It has ended for good, and the record that it ended for may have told why.
+            # It has ended for good; the record that it ended for tells why, in plainer words.
+            self.close()
             self._refuse(error.args[0])
 
     def close(self) -> None:
         """End it; what was confirmed is told, and all else is forgotten."""
-        try:
-            self._producer.purge()
-            self._producer.flush(_END_S)
-        except KafkaException as error:
-            log.debug("the producer ends: %s", self._properties.masked(_said(error)))
+        # It raises once where it has ended by itself, before it has told of each record.
+        for _ in range(2):
+            try:
+                self._producer.purge()
+                self._producer.flush(_END_S)
+            except KafkaException as error:
+                log.debug("the producer ends: %s", self._properties.masked(_said(error)))
 
     def _refuse(self, error: KafkaError) -> None:
         purged = error.code() in {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # noqa: SLF001
@@ -184,4 +187,4 @@ class _Quiet(logging.Logger):
     """Takes librdkafka's own log, which is for its developers; `error_cb` has the same facts."""
 
     def __init__(self) -> None:
-        super().__init__("bitso_spread.publish.librdkafka", logging.CRITICAL)
+        super().__init__("bitso_spread.publish.librdkafka", logging.CRITICAL + 1)

@@ -30,8 +30,14 @@ def _library() -> ctypes.CDLL:
     places = (folder.with_name("confluent_kafka.libs"), folder / ".dylibs")
     (path,) = (path for place in places for path in place.glob("librdkafka*"))
     library = ctypes.CDLL(str(path))
-    for name in ("rd_kafka_new", "rd_kafka_conf_new", "rd_kafka_mock_cluster_new"):
+    for name in (
+        "rd_kafka_new",
+        "rd_kafka_conf_new",
+        "rd_kafka_mock_cluster_new",
+        "rd_kafka_mock_get_requests",
+    ):
         getattr(library, name).restype = ctypes.c_void_p
+    library.rd_kafka_mock_request_api_key.restype = ctypes.c_int16
     library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
     return library
 
@@ -111,6 +117,23 @@ class Brokers:
         """Answer each request so late."""
         for broker in self._ids:
             self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, milliseconds)
+
+    def count(self) -> None:
+        """Begin to count requests."""
+        self._library.rd_kafka_mock_start_request_tracking(self._cluster)
+        self._library.rd_kafka_mock_clear_requests(self._cluster)
+
+    def requests(self, request: int = PRODUCE) -> int:
+        """Give how many requests of a kind have come since the count began."""
+        size = ctypes.c_size_t()
+        found = self._library.rd_kafka_mock_get_requests(self._cluster, ctypes.byref(size))
+        each = ctypes.cast(found, ctypes.POINTER(ctypes.c_void_p))
+        keys = [
+            self._library.rd_kafka_mock_request_api_key(ctypes.c_void_p(each[i]))
+            for i in range(size.value)
+        ]
+        self._library.rd_kafka_mock_request_destroy_array(ctypes.c_void_p(found), size)
+        return keys.count(request)
 
     def read(self, topic: str) -> list[Message]:
         """Give all records of a topic, those of a partition in order."""
