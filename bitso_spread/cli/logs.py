@@ -17,6 +17,7 @@ from enum import StrEnum
 import typer
 
 _LOGGER = logging.getLogger("bitso_spread")
+_silenced = {"notes": False}
 
 
 class LogFormat(StrEnum):
@@ -27,8 +28,13 @@ class LogFormat(StrEnum):
 
 
 def say(message: object, level: int = logging.INFO, error: BaseException | None = None) -> None:
-    """Tell the person one line; in JSON with its level, and the traceback of an error."""
+    """Tell the person one line; in JSON with its level, and the traceback of an error.
+
+    A line of a level below WARNING is a note, which `be_quiet` silences.
+    """
     line = " ".join(str(message).split())
+    if is_quiet() and level < logging.WARNING:
+        return
     if is_json():
         _LOGGER.log(level, "%s", line, exc_info=error)
     else:
@@ -36,11 +42,23 @@ def say(message: object, level: int = logging.INFO, error: BaseException | None 
 
 
 def tell(line: object) -> None:
-    """Tell the person one line that does not need to say who says it."""
+    """Tell the person one line that does not need to say who says it: a note."""
+    if is_quiet():
+        return
     if is_json():
         _LOGGER.info("%s", line)
     else:
         typer.echo(line, err=True)
+
+
+def be_quiet(quiet: bool) -> None:
+    """Say from now on only what is wrong, and what is lost; or all again."""
+    _silenced["notes"] = quiet
+
+
+def is_quiet() -> bool:
+    """Tell whether notes, progress and the live board are unwanted."""
+    return _silenced["notes"]
 
 
 class StderrHandler(logging.Handler):
@@ -80,7 +98,7 @@ def show_warnings() -> None:
 
 def show_log(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Show all that happens, with the time in UTC, as a command that runs for months does."""
-    level = logging.DEBUG if debug else logging.INFO
+    level = logging.DEBUG if debug else logging.WARNING if is_quiet() else logging.INFO
     if log_format is LogFormat.JSON:
         _show(level, JsonFormatter())
         _catch_the_rest(_LOGGER.handlers[0])

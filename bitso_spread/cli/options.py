@@ -71,7 +71,12 @@ LakeOption = Annotated[
 
 TableOption = Annotated[
     str,
-    typer.Option("--table", metavar="NAME", help="The table in the lake."),
+    typer.Option(
+        "--table",
+        envvar="BITSO_SPREAD_TABLE",
+        metavar="NAME",
+        help="The table in the lake.",
+    ),
 ]
 
 ColumnsOption = Annotated[
