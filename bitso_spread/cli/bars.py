@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bitso_spread.cli.logs import is_quiet
 from bitso_spread.cli.stdout import is_terminal
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ OnProgress = Callable[[str, int, int], None]
 @contextmanager
 def bars() -> Iterator[OnProgress]:
     """Give what shows how far it is: a bar for each thing that is done, while the block runs."""
-    if not is_terminal(sys.stderr):
+    if is_quiet() or not is_terminal(sys.stderr):
         yield lambda *_: None
         return
     from rich.console import Console

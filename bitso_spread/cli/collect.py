@@ -20,7 +20,7 @@ from bitso_spread.cli.alert_options import (
     in_words,
 )
 from bitso_spread.cli.app import RECORD, app, settings
-from bitso_spread.cli.logs import LogFormat, is_json, show_log, tell
+from bitso_spread.cli.logs import LogFormat, is_json, is_quiet, show_log, tell
 from bitso_spread.cli.options import (
     DEFAULT_BOOKS,
     BookOption,
@@ -170,7 +170,7 @@ def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int
     from bitso_spread.collector import Collector
 
     paths = not is_terminal(sys.stdout)
-    live = has_screen(sys.stderr) and not is_json()
+    live = has_screen(sys.stderr) and not is_json() and not is_quiet()
     view = Live(paths=paths) if live else Lines(paths=paths)
     collector = Collector(
         exchange,
@@ -221,17 +221,18 @@ def _report(collector: Collector, exchange: Environment) -> None:
         unknown, missed = states[State.UNKNOWN], states[State.MISSED]
         tell(
             f"{book}: {states.total()} {mark}rows, {states.total() - unknown - missed} known, "
-            f"{unknown} unknown, {missed} missed"
+            f"{unknown} unknown, {missed} missed",
+            always=unknown + missed > 0,
         )
     if not summary.states:
-        tell("stopped before the first tick: nothing was recorded")
+        tell("stopped before the first tick: nothing was recorded", always=True)
     late = summary.lateness
     if late.max_s:
         figures = [late.percentile(50), late.percentile(99), late.max_s]
         p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
         tell(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}")
     if collector.alerting is not None and (lost := collector.alerting.undelivered):
-        tell(f"alerts: {lost} could not be delivered, as the log says")
+        tell(f"alerts: {lost} could not be delivered, as the log says", always=True)
     for folder, count in sorted(summary.files.items()):
         tell(f"{count} {'file' if count == 1 else 'files'} under {folder}")
     if summary.left.rows or summary.left.batches:

@@ -27,26 +27,39 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def say(message: object, level: int = logging.INFO, error: BaseException | None = None) -> None:
+def say(
+    message: object,
+    level: int = logging.INFO,
+    error: BaseException | None = None,
+    *,
+    always: bool = False,
+) -> None:
     """Tell the person one line; in JSON with its level, and the traceback of an error.
 
-    A line of a level below WARNING is a note, which `be_quiet` silences.
+    A line of a level below WARNING is a note, which `be_quiet` silences unless it is for `always`.
     """
     line = " ".join(str(message).split())
     if is_quiet() and level < logging.WARNING:
-        return
+        if not always:
+            return
+        level = logging.WARNING
     if is_json():
         _LOGGER.log(level, "%s", line, exc_info=error)
     else:
         typer.echo(f"bitso-spread: {line}", err=True)
 
 
-def tell(line: object) -> None:
-    """Tell the person one line that does not need to say who says it: a note."""
-    if is_quiet():
+def warn(message: object) -> None:
+    """Tell the person one line of what is wrong, or lost, also where notes are silenced."""
+    say(message, logging.WARNING)
+
+
+def tell(line: object, *, always: bool = False) -> None:
+    """Tell the person one line that does not need to say who says it; a note, unless `always`."""
+    if is_quiet() and not always:
         return
     if is_json():
-        _LOGGER.info("%s", line)
+        _LOGGER.log(logging.WARNING if is_quiet() else logging.INFO, "%s", line)
     else:
         typer.echo(line, err=True)
 

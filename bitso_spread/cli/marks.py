@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import say, warn
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 
@@ -35,9 +35,9 @@ class Marks:
             return
         self._labels[environment] = label(environment)
         if environment == layout.SIMULATED:
-            say("SIMULATED: rows are of the simulated exchange")
+            say("SIMULATED: rows are of the simulated exchange", always=True)
         else:
-            say(f"{environment}: rows were recorded from there, not from production")
+            say(f"{environment}: rows were recorded from there, not from production", always=True)
 
     def title(self) -> str | None:
         """Give what stands above a table of these rows."""
@@ -53,13 +53,13 @@ class Skipped:
     def add(self, error: LakeError) -> None:
         """Say what is wrong with a file."""
         self._count += 1
-        say(f"passed over: {error}")
+        warn(f"passed over: {error}")
 
     def report(self) -> None:
         """Say how many there were."""
         if self._count:
             files = "1 file" if self._count == 1 else f"{self._count} files"
-            say(f"the answer lacks the rows of {files}")
+            warn(f"the answer lacks the rows of {files}")
 
 
 def holdings(lake: Lake) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ def show(context: typer.Context) -> None:
     files = ", ".join(str(file.path) for file in settings.files)
     for line in (f"settings files: {files or 'none'}", *_lines(context), *_secrets(context)):
         # Asked for, and so said also under --quiet.
-        say(line, logging.WARNING)
+        say(line, always=True)
 
 
 def add_notes(error: Exception, context: typer.Context) -> None:

@@ -6,7 +6,6 @@ they are read by `collect`'s own parser, so that a wrong one is found here and n
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from bitso_spread.cli import origins
 from bitso_spread.cli.app import SET_UP, app, settings
 from bitso_spread.cli.command import Command
 from bitso_spread.cli.config import FileValues
-from bitso_spread.cli.logs import be_quiet, is_quiet, say
+from bitso_spread.cli.logs import be_quiet, is_quiet, say, warn
 from bitso_spread.cli.options import DEFAULT_BOOKS
 from bitso_spread.cli.stdout import stdout
 from bitso_spread.errors import UsageError
@@ -231,10 +230,7 @@ def _without_variables(read: Any) -> dict[str, Any]:
                 option.default if by_file is None else option.process_value(read, by_file)
             )
             name = _name(option)
-            say(
-                f"{name} is set by a variable here, which the service will not see: give {name}",
-                logging.WARNING,
-            )
+            warn(f"{name} is set by a variable here, which the service will not see: give {name}")
     return params
 
 

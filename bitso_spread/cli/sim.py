@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import SET_UP, app
+from bitso_spread.cli.logs import tell
 from bitso_spread.cli.options import DEFAULT_BOOKS
 from bitso_spread.errors import UsageError
 
@@ -65,7 +66,7 @@ def sim(
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         with exchange:
-            typer.echo(_announcement(exchange, replay), err=True)
+            tell(_announcement(exchange, replay))
             signal.sigwait(ends)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)

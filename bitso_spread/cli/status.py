@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitso_spread.cli.app import RECORD, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.options import HeldLakeOption, TableOption
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.lake import layout
@@ -66,7 +66,7 @@ def status(
         with stdout() as out:
             out.write(text.encode())
     for complaint in health.complaints:
-        say(complaint)
+        warn(complaint)
     if not health.is_well:
         raise typer.Exit(1)
 

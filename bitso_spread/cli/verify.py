@@ -12,7 +12,7 @@ import typer
 
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks, holdings
 from bitso_spread.cli.options import (
     DateOption,
@@ -102,7 +102,7 @@ def verify(
         marks.add(environment)
     _show(report, file_format, marks.title())
     if not report.is_sound(max_missing):
-        say(_complaint(report, max_missing))
+        warn(_complaint(report, max_missing))
         raise typer.Exit(1)
 
 

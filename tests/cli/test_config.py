@@ -11,11 +11,12 @@ from typer.core import TyperGroup, TyperOption
 
 from bitso_spread.cli.app import app, load_commands
 from bitso_spread.cli.config_names import ALWAYS, SHARED
+from tests.alerts.support import SECRET
 from tests.cli.support import Run, Start
 
 load_commands()
 
-SECRET = "T0/B1/geheim"
+
 WEBHOOK = f"https://hooks.example.com/services/{SECRET}"
 
 
