@@ -35,6 +35,7 @@ from bitso_spread.cli.options import (
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
+from bitso_spread.lake.misnamed import check_not_inside
 from bitso_spread.model import State
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def collect(
     """
     show_log(debug=settings.debug, log_format=log_format)
     folder = layout.locate(lake_folder(lake, environment), table)
+    check_not_inside(folder)
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.collector import Plan
 

@@ -16,6 +16,7 @@ from bitso_spread.cli.marks import Marks
 from bitso_spread.cli.options import HeldLakeOption, SkipBadOption, TableOption
 from bitso_spread.cli.stdout import stdout
 from bitso_spread.lake import layout
+from bitso_spread.lake.misnamed import check_not_inside
 
 if TYPE_CHECKING:
     from bitso_spread.lake.importing import Imported
@@ -86,6 +87,7 @@ def import_(
     """
     from bitso_spread.lake.importing import import_rows
 
+    check_not_inside(layout.locate(lake, table))
     with bars() as show:
         done = import_rows(
             source,

@@ -15,6 +15,7 @@ from bitso_spread.cli.logs import warn
 from bitso_spread.cli.options import HeldLakeOption, TableOption
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.lake import layout
+from bitso_spread.lake.misnamed import meant
 
 if TYPE_CHECKING:
     from bitso_spread.health import Collector, Health
@@ -67,6 +68,8 @@ def status(
             out.write(text.encode())
     for complaint in health.complaints:
         warn(complaint)
+    if not health.collectors and (advice := meant(health.lake, table)):
+        warn(advice)
     if not health.is_well:
         raise typer.Exit(1)
 

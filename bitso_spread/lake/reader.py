@@ -23,6 +23,7 @@ from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.files import OnBad, columns_of, read_readable
 from bitso_spread.lake.filters import Asked, Filters, Question
 from bitso_spread.lake.merge import at_least_one, first_rows, in_order
+from bitso_spread.lake.misnamed import meant
 from bitso_spread.lake.pruning import KEYS, Condition
 from bitso_spread.lake.records import Records, read_records
 from bitso_spread.lake.scan import Source
@@ -89,10 +90,10 @@ class Lake:
             or layout.state_file(self.root, table).is_file()
             or (self.root / layout.daily_table(table)).is_dir()
         ):
-            raise LakeError(
-                f"there is no lake at {self.root}: it has no folder {table}; name the right one "
-                "with --lake, or make one with bitso-spread collect",
+            advice = meant(self.root, table) or (
+                "name the right one with --lake, or make one with bitso-spread collect"
             )
+            raise LakeError(f"there is no lake at {self.root}: it has no folder {table}; {advice}")
 
     def dates(self) -> list[int]:
         """Give the UTC days that have a folder, in order, such as 20240726."""
