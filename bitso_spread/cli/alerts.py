@@ -133,7 +133,7 @@ def _replayed(place: Lake, rules: AlertRules, question: Question, marks: Marks) 
     for line in _tallied(replay):
         say(line)
     if not replay.tallies:
-        say(f"no known spread to look at: {holdings(place)}")
+        say(f"no known spread to look at: {holdings(place, question.get('book'))}")
     return table_of(replay.fired)
 
 

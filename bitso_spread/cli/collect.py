@@ -22,6 +22,7 @@ from bitso_spread.cli.alert_options import (
 from bitso_spread.cli.app import RECORD, app, settings
 from bitso_spread.cli.logs import LogFormat, is_json, is_quiet, show_log, tell
 from bitso_spread.cli.options import (
+    ADVANCED,
     DEFAULT_BOOKS,
     BookOption,
     ColumnsOption,
@@ -76,14 +77,27 @@ def collect(
     ] = False,
     refresh_after: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="A book quiet for so long is asked for by REST."),
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="A book quiet for so long is asked for by REST.",
+        ),
     ] = 60,
     max_wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long the first data may take.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="How long the first data may take.",
+        ),
     ] = 60,
     max_stale: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="How long a last word stands without a live link."),
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="How long a last word stands without a live link.",
+        ),
     ] = 3,
     wait: Annotated[
         bool,
@@ -104,12 +118,17 @@ def collect(
             max=65535,
             metavar="PORT",
             show_default="none",
+            rich_help_panel=ADVANCED,
             help="Serve Prometheus metrics on this port (extra: metrics).",
         ),
     ] = None,
     metrics_host: Annotated[
         str,
-        typer.Option(metavar="HOST", help="Where: 0.0.0.0 in a container, to be reached at all."),
+        typer.Option(
+            metavar="HOST",
+            rich_help_panel=ADVANCED,
+            help="Where: 0.0.0.0 in a container, to be reached at all.",
+        ),
     ] = "127.0.0.1",
     log_format: Annotated[
         LogFormat,

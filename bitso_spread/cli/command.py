@@ -16,7 +16,7 @@ from bitso_spread.cli.app import ALWAYS, settings
 from bitso_spread.cli.logs import LogFormat, be_quiet, show_log
 from bitso_spread.errors import BitsoSpreadError
 
-_TELLS = "Before or after every command: --config FILE, -q, -v, --debug; bitso-spread -h tells."
+_TELLS = "Every command also takes --config FILE, --quiet, --verbose and --debug."
 
 
 class Command(TyperCommand):

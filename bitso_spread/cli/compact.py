@@ -66,7 +66,7 @@ def compact(
         days = compact_days(place, prune=prune, on_day=note, date=date, book=book)
     say(_summary(days, prune=prune))
     if not days and not failed:
-        say(f"no finished day was asked for: {holdings(place)}")
+        say(f"no finished day was asked for: {holdings(place, book)}")
     if failed:
         warn(f"{_many(failed, 'day')} could not be compacted: see above")
         raise typer.Exit(1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bitso_spread.cli.logs import say, warn
-from bitso_spread.errors import LakeError
+from bitso_spread.errors import LakeError, UnknownBookError
 from bitso_spread.lake import layout
+from bitso_spread.model import WantedBooks
 
 if TYPE_CHECKING:
     from bitso_spread.lake.reader import Lake
@@ -62,8 +63,11 @@ class Skipped:
             warn(f"the answer lacks the rows of {files}")
 
 
-def holdings(lake: Lake) -> str:
-    """Say what days and books a lake has, for a person whose question found nothing."""
+def holdings(lake: Lake, asked: str | Iterable[str] | None = None) -> str:
+    """Say what days and books a lake has, for a person whose question found nothing.
+
+    Of the books that were `asked` for, it says which the lake does not have.
+    """
     place = f"the table {lake.table} in {lake.root}"
     dates = lake.dates()
     if not dates:
@@ -71,7 +75,15 @@ def holdings(lake: Lake) -> str:
     days = str(dates[0])
     if len(dates) > 1:
         days = f"{dates[0]}..{dates[-1]} ({len(dates)} days)"
-    return f"{place} holds {days}, of {_listed(lake.books())}"
+    books = lake.books()
+    unknown = "".join(f"; {error}" for error in _unknown(asked, books))
+    return f"{place} holds {days}, of {_listed(books)}{unknown}"
+
+
+def _unknown(asked: str | Iterable[str] | None, books: Sequence[str]) -> list[UnknownBookError]:
+    texts = [asked] if isinstance(asked, str) else asked or ()
+    names = [name for text in texts for name in text.split(",") if name.strip()]
+    return WantedBooks(names).among(books)[1] if names else []
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,6 +9,9 @@ import typer
 
 from bitso_spread.lake import layout
 
+ADVANCED = "Advanced"
+"""The panel, in the help of a command, of hosts and of what is tuned."""
+
 SIMULATED_LAKE = Path("sim-lake")
 DEFAULT_BOOKS = ("btc_mxn", "usd_mxn")
 
@@ -42,6 +45,7 @@ RestUrlOption = Annotated[
         "--rest-url",
         envvar="BITSO_SPREAD_REST_URL",
         metavar="URL",
+        rich_help_panel=ADVANCED,
         show_default="from the environment",
         help="Another REST host: the part before /order_book, such as https://api.bitso.com/v3.",
     ),
@@ -53,6 +57,7 @@ WsUrlOption = Annotated[
         "--ws-url",
         envvar="BITSO_SPREAD_WS_URL",
         metavar="URL",
+        rich_help_panel=ADVANCED,
         show_default="from the environment",
         help="Another WebSocket host, such as wss://ws.bitso.com.",
     ),
@@ -75,6 +80,7 @@ TableOption = Annotated[
         "--table",
         envvar="BITSO_SPREAD_TABLE",
         metavar="NAME",
+        rich_help_panel=ADVANCED,
         help="The table in the lake.",
     ),
 ]

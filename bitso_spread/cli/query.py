@@ -142,7 +142,7 @@ def query(
     rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
     skipped.report()
     if rows == 0 and limit != 0:
-        say(f"no rows match: {holdings(place)}")
+        say(f"no rows match: {holdings(place, book)}")
 
 
 def _limited(rows: pl.LazyFrame, limit: int | None) -> Iterator[pl.DataFrame]:

@@ -9,7 +9,7 @@ import typer
 
 from bitso_spread.cli.app import SET_UP, app
 from bitso_spread.cli.logs import tell
-from bitso_spread.cli.options import DEFAULT_BOOKS
+from bitso_spread.cli.options import ADVANCED, DEFAULT_BOOKS
 from bitso_spread.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ def sim(
     ] = 0,
     host: Annotated[
         str,
-        typer.Option("--host", help="The address to listen on; by default this machine only."),
+        typer.Option(
+            "--host",
+            rich_help_panel=ADVANCED,
+            help="The address to listen on; by default this machine only.",
+        ),
     ] = "127.0.0.1",
     books: Annotated[
         int | None,

@@ -96,7 +96,7 @@ def verify(
             tz=tz,
         )
     if not (report.days or report.files or report.findings):
-        raise LakeError(f"there is nothing to verify: {holdings(place)}")
+        raise LakeError(f"there is nothing to verify: {holdings(place, book)}")
     marks = Marks()
     for environment in report.environments:
         marks.add(environment)

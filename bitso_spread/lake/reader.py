@@ -31,6 +31,7 @@ from bitso_spread.lake.sql import plan
 from bitso_spread.lake.units import read_rows
 from bitso_spread.lake.walk import Choice, Walk
 from bitso_spread.model import State, resolve_book
+from bitso_spread.nearest import did_you_mean
 
 _log = logging.getLogger("bitso_spread.lake")
 
@@ -301,7 +302,8 @@ class Lake:
             except UnknownBookError:
                 missing.append(name)
         if found and missing:
-            _log.warning("the lake %s has no book %s", self.root, ", ".join(missing))
+            near = did_you_mean(missing[0], available)
+            _log.warning("the lake %s has no book %s%s", self.root, ", ".join(missing), near)
         return frozenset(found)
 
     def _books_of(self, filters: Filters) -> set[str]:
