@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bitso_spread.cli.logs import say, warn
-from bitso_spread.errors import LakeError, UnknownBookError
+from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
-from bitso_spread.model import WantedBooks
+from bitso_spread.model import ALL, parse_books
+from bitso_spread.nearest import MISSPELT, did_you_mean
 
 if TYPE_CHECKING:
     from bitso_spread.lake.reader import Lake
@@ -66,7 +67,7 @@ class Skipped:
 def holdings(lake: Lake, asked: str | Iterable[str] | None = None) -> str:
     """Say what days and books a lake has, for a person whose question found nothing.
 
-    Of the books that were `asked` for, it says which the lake does not have.
+    Of the books that were `asked` for, those that are misspelt are told what is near them.
     """
     place = f"the table {lake.table} in {lake.root}"
     dates = lake.dates()
@@ -76,14 +77,14 @@ def holdings(lake: Lake, asked: str | Iterable[str] | None = None) -> str:
     if len(dates) > 1:
         days = f"{dates[0]}..{dates[-1]} ({len(dates)} days)"
     books = lake.books()
-    unknown = "".join(f"; {error}" for error in _unknown(asked, books))
-    return f"{place} holds {days}, of {_listed(books)}{unknown}"
-
-
-def _unknown(asked: str | Iterable[str] | None, books: Sequence[str]) -> list[UnknownBookError]:
     texts = [asked] if isinstance(asked, str) else asked or ()
-    names = [name for text in texts for name in text.split(",") if name.strip()]
-    return WantedBooks(names).among(books)[1] if names else []
+    names = [name for text in texts for name in text.split(",") if name.strip().lower() != ALL]
+    near = "".join(
+        did_you_mean(name, books, least=MISSPELT)
+        for name in parse_books(names)
+        if name not in books
+    )
+    return f"{place} holds {days}, of {_listed(books)}{near}"
 
 
 def _listed(names: Sequence[str]) -> str:

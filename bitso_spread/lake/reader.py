@@ -31,7 +31,7 @@ from bitso_spread.lake.sql import plan
 from bitso_spread.lake.units import read_rows
 from bitso_spread.lake.walk import Choice, Walk
 from bitso_spread.model import State, resolve_book
-from bitso_spread.nearest import did_you_mean
+from bitso_spread.nearest import MISSPELT, did_you_mean
 
 _log = logging.getLogger("bitso_spread.lake")
 
@@ -302,7 +302,7 @@ class Lake:
             except UnknownBookError:
                 missing.append(name)
         if found and missing:
-            near = did_you_mean(missing[0], available)
+            near = did_you_mean(missing[0], available, least=MISSPELT)
             _log.warning("the lake %s has no book %s%s", self.root, ", ".join(missing), near)
         return frozenset(found)
 

@@ -66,8 +66,17 @@ def test_a_book_that_the_lake_does_not_have(
     more = ["--output", str(tmp_path / "r.html")] if command == "report" else []
     found, _, err = run(*command.split(), "--lake", str(tmp_path), "-b", "btc_mnx", *more)
     assert found == status
-    assert "there is no book btc_mnx; did you mean btc_mxn?" in err
+    assert "did you mean btc_mxn?" in err
     assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize("book", ["all", "eth_mxn", "mxn_btc", "btc_mxn,all"])
+def test_a_book_that_is_not_misspelt_is_not_corrected(book: str, run: Run, tmp_path: Path) -> None:
+    batch(tmp_path, 0)
+    status, _, err = run("query", "--lake", str(tmp_path), "-b", book, "--date", "2020-01-01")
+    assert status == 0
+    assert "no rows match" in err
+    assert "did you mean" not in err
 
 
 def test_one_unknown_book_of_two_is_told_with_the_nearest(run: Run, tmp_path: Path) -> None:
