@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -346,3 +347,18 @@ def test_a_variable_does_not_hide_from_a_service_what_the_file_says(
     _, out, err = run("service", "airflow")
     assert '"*/5 * * * *"' in out
     assert "--batch-size is set by a variable here" in err
+
+
+def test_the_file_in_the_readme_is_taken(run: Run) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    file = put(example)
+    said = origins(run("query", "-v")[2])
+    assert said["--tz"] == f"America/Mexico_City (file {file})"
+    said = origins(run("collect", "-v", "-e", "moon")[2])
+    assert said["--batch-size"] == f"600 (file {file})"
+    assert said["--align"] == f"on (file {file})"
+    status, out, _ = run("service", "systemd")
+    assert status == 0
+    assert "\nUser=recorder\n" in out
+    assert "--alert btc_mxn=0.3" in out
