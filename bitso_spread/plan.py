@@ -18,6 +18,7 @@ from bitso_spread.lake.layout import SUFFIXES, TABLE
 from bitso_spread.lake.recorder import LeftBehind
 from bitso_spread.lateness import Lateness
 from bitso_spread.model import State
+from bitso_spread.nearest import did_you_mean
 from bitso_spread.publish.address import Address
 from bitso_spread.publish.properties import Properties
 
@@ -80,7 +81,8 @@ class Plan:
     def __post_init__(self) -> None:
         check_interval(self.interval)
         if self.format not in SUFFIXES:
-            raise UsageError(f"--format {self.format!r}: choose csv or parquet")
+            near = did_you_mean(self.format, SUFFIXES)
+            raise UsageError(f"--format {self.format!r}: choose csv or parquet{near}")
         check_columns(self.columns)
         for name in ("batch_size", "refresh_after_s", "max_wait_s", "max_stale_s", "ticks"):
             value = getattr(self, name)

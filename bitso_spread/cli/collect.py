@@ -22,8 +22,9 @@ from bitso_spread.cli.alert_options import (
     in_words,
 )
 from bitso_spread.cli.app import RECORD, app, settings
-from bitso_spread.cli.logs import LogFormat, is_json, show_log, tell
+from bitso_spread.cli.logs import LogFormat, is_json, is_quiet, show_log, tell
 from bitso_spread.cli.options import (
+    ADVANCED,
     DEFAULT_BOOKS,
     BookOption,
     ColumnsOption,
@@ -39,6 +40,7 @@ from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
+from bitso_spread.lake.misnamed import check_not_inside
 from bitso_spread.model import State
 
 if TYPE_CHECKING:
@@ -92,14 +94,27 @@ def collect(
     ] = False,
     refresh_after: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="A book quiet for so long is asked for by REST."),
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="A book quiet for so long is asked for by REST.",
+        ),
     ] = 60,
     max_wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long the first data may take.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="How long the first data may take.",
+        ),
     ] = 60,
     max_stale: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="How long a last word stands without a live link."),
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="How long a last word stands without a live link.",
+        ),
     ] = 3,
     wait: Annotated[
         bool,
@@ -130,12 +145,17 @@ def collect(
             max=65535,
             metavar="PORT",
             show_default="none",
+            rich_help_panel=ADVANCED,
             help="Serve Prometheus metrics on this port (extra: metrics).",
         ),
     ] = None,
     metrics_host: Annotated[
         str,
-        typer.Option(metavar="HOST", help="Where: 0.0.0.0 in a container, to be reached at all."),
+        typer.Option(
+            metavar="HOST",
+            rich_help_panel=ADVANCED,
+            help="Where: 0.0.0.0 in a container, to be reached at all.",
+        ),
     ] = "127.0.0.1",
     log_format: Annotated[
         LogFormat,
@@ -197,7 +217,9 @@ def _lake(place: str, table: str) -> Path | str:
     """Give the lake's folder, absolute, or its URL; naming the table's works too."""
     if is_url(place):
         return str(lake_address(place, table))
-    return layout.locate(Path(place), table)
+    folder = layout.locate(Path(place), table)
+    check_not_inside(folder)
+    return folder
 
 
 def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:
@@ -217,7 +239,7 @@ def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int
     from bitso_spread.cli.signals import ended_by_signals
     from bitso_spread.collector import Collector
 
-    live = has_screen(sys.stderr) and not is_json()
+    live = has_screen(sys.stderr) and not is_json() and not is_quiet()
     view = (Live if live else Lines)(
         paths=not is_terminal(sys.stdout), stored=plan.store is not None
     )
@@ -271,17 +293,18 @@ def _report(collector: Collector, exchange: Environment) -> None:
         unknown, missed = states[State.UNKNOWN], states[State.MISSED]
         tell(
             f"{book}: {states.total()} {mark}rows, {states.total() - unknown - missed} known, "
-            f"{unknown} unknown, {missed} missed"
+            f"{unknown} unknown, {missed} missed",
+            always=unknown + missed > 0,
         )
     if not summary.states:
-        tell("stopped before the first tick: nothing was recorded")
+        tell("stopped before the first tick: nothing was recorded", always=True)
     late = summary.lateness
     if late.max_s:
         figures = [late.percentile(50), late.percentile(99), late.max_s]
         p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
         tell(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}")
     if collector.alerting is not None and (lost := collector.alerting.undelivered):
-        tell(f"alerts: {lost} could not be delivered, as the log says")
+        tell(f"alerts: {lost} could not be delivered, as the log says", always=True)
     if (publisher := collector.publisher) is not None:
         waits = f", {left} wait in the journal" if (left := publisher.now.waiting) else ""
         tell(f"{publisher.published} {mark}samples published to {publisher.now.topic}{waits}")

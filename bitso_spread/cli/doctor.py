@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import SET_UP, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import say, warn
 from bitso_spread.cli.options import (
     DEFAULT_BOOKS,
     BookOption,
@@ -81,7 +81,7 @@ def doctor(
                     if format is Form.TEXT:
                         _print(finding)
     except KeyboardInterrupt:
-        say("stopped: the other checks were not made")
+        warn("stopped: the other checks were not made")
         _end(shown, format)
         raise typer.Exit(1) from None
     _end(shown, format)

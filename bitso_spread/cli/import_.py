@@ -11,11 +11,12 @@ import typer
 
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks
 from bitso_spread.cli.options import HeldLakeOption, SkipBadOption, TableOption, lake_folder
 from bitso_spread.cli.stdout import stdout
 from bitso_spread.lake import layout
+from bitso_spread.lake.misnamed import check_not_inside
 
 if TYPE_CHECKING:
     from bitso_spread.lake.importing import Imported
@@ -87,6 +88,7 @@ def import_(
     from bitso_spread.lake.importing import import_rows
 
     folder = lake_folder(lake, "import")
+    check_not_inside(layout.locate(folder, table))
     with bars() as show:
         done = import_rows(
             source,
@@ -96,7 +98,7 @@ def import_(
             columns=columns,
             interval=interval,
             merge=merge,
-            on_bad=(lambda error: say(f"passed over: {error}")) if skip_bad else None,
+            on_bad=(lambda error: warn(f"passed over: {error}")) if skip_bad else None,
             on_progress=lambda step, done, of: show(_STEPS[step], done, of),
         )
     marks = Marks()
@@ -107,7 +109,7 @@ def import_(
         for line in _report(done, layout.locate(folder, table), marks.title()):
             out.write(f"{line}\n".encode(encoding, "replace"))
     if complaint := _complaint(done):
-        say(complaint)
+        warn(complaint)
         raise typer.Exit(1)
 
 

@@ -12,6 +12,9 @@ from bitso_spread.cloud.address import Address, is_url, parse
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
+ADVANCED = "Advanced"
+"""The panel, in the help of a command, of hosts and of what is tuned."""
+
 SIMULATED_LAKE = Path("sim-lake")
 DEFAULT_BOOKS = ("btc_mxn", "usd_mxn")
 
@@ -50,6 +53,7 @@ RestUrlOption = Annotated[
         "--rest-url",
         envvar="BITSO_SPREAD_REST_URL",
         metavar="URL",
+        rich_help_panel=ADVANCED,
         show_default="from the environment",
         help="Another REST host: the part before /order_book, such as https://api.bitso.com/v3.",
     ),
@@ -61,6 +65,7 @@ WsUrlOption = Annotated[
         "--ws-url",
         envvar="BITSO_SPREAD_WS_URL",
         metavar="URL",
+        rich_help_panel=ADVANCED,
         show_default="from the environment",
         help="Another WebSocket host, such as wss://ws.bitso.com.",
     ),
@@ -80,7 +85,13 @@ LakeOption = Annotated[
 
 TableOption = Annotated[
     str,
-    typer.Option("--table", metavar="NAME", help="The table in the lake."),
+    typer.Option(
+        "--table",
+        envvar="BITSO_SPREAD_TABLE",
+        metavar="NAME",
+        rich_help_panel=ADVANCED,
+        help="The table in the lake.",
+    ),
 ]
 
 ColumnsOption = Annotated[

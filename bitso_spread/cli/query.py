@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bitso_spread.cli.app import ASK, app
+from bitso_spread.cli.bars import OnProgress, bars, is_watched
 from bitso_spread.cli.logs import say
 from bitso_spread.cli.marks import Marks, Skipped, holdings, without_journal
 from bitso_spread.cli.options import (
@@ -30,6 +32,8 @@ from bitso_spread.lake import layout
 if TYPE_CHECKING:
     import polars as pl
 
+_WRITING = "writing rows"
+_DAY_MINUTES = 1440
 # What a WHERE says.
 _IN_SQL: tuple[Literal["date", "book", "minutes", "start", "end"], ...] = (
     "date",
@@ -132,21 +136,41 @@ def query(
     place = Lake(lake, table, state=state)
     marks, skipped = Marks(), Skipped()
     told = Told(on_environment=marks.add, on_bad=skipped.add if skip_bad else None)
-    if sql is not None:
-        frames = _limited(place.sql(sql, **told), limit)
-    elif every is not None:
-        frames = _limited(place.every(every, **told, **question).lazy(), limit)
-    elif stats:
-        thresholds = threshold or THRESHOLDS
-        frames = _limited(place.stats(thresholds, **told, **question).lazy(), limit)
-    else:
-        frames = place.stream(columns=columns, limit=limit, **told, **question)
-    rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
+    # Rows that leave by stdout are to be seen there themselves.
+    with bars(wanted=output is not None) as show:
+        show(_WRITING, 0, 0)
+        if sql is not None:
+            frames = _limited(place.sql(sql, **told), limit)
+        elif every is not None:
+            frames = _limited(place.every(every, **told, **question).lazy(), limit)
+        elif stats:
+            thresholds = threshold or THRESHOLDS
+            frames = _limited(place.stats(thresholds, **told, **question).lazy(), limit)
+        else:
+            frames = place.stream(columns=columns, limit=limit, **told, **question)
+            if output is not None and is_watched():
+                frames = _followed(frames, sorted(place.books_by_day(**question)), show)
+        rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
     skipped.report()
     if stats and rows:
         without_journal(place, "which of the unknown seconds were missed")
     if rows == 0 and limit != 0:
-        say(f"no rows match: {holdings(place)}")
+        say(f"no rows match: {holdings(place, book)}")
+
+
+def _followed(
+    frames: Iterator[pl.DataFrame], days: list[int], show: OnProgress
+) -> Iterator[pl.DataFrame]:
+    """Show how far frames of rows, which are ordered by time, have come through the days."""
+    from bitso_spread.lake.columns import TIME
+
+    for frame in frames:
+        yield frame
+        if frame.height:
+            last = frame[TIME][-1]
+            before = bisect_left(days, int(f"{last:%Y%m%d}"))
+            minutes = before * _DAY_MINUTES + last.hour * 60 + last.minute
+            show(_WRITING, minutes, len(days) * _DAY_MINUTES)
 
 
 def _limited(rows: pl.LazyFrame, limit: int | None) -> Iterator[pl.DataFrame]:

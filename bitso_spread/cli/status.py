@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitso_spread.cli.app import RECORD, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.options import HeldLakeOption, TableOption, lake_address
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cloud.address import is_url
 from bitso_spread.lake import layout
+from bitso_spread.lake.misnamed import meant
 
 if TYPE_CHECKING:
     from bitso_spread.health import Collector, Health
@@ -71,7 +72,11 @@ def status(
         with stdout() as out:
             out.write(text.encode())
     for line in (*health.complaints, *health.remarks):
-        say(line)
+        warn(line)
+    if not health.collectors and isinstance(health.lake, Path):
+        advice = meant(health.lake, table)
+        if advice:
+            warn(advice)
     if not health.is_well:
         raise typer.Exit(1)
 

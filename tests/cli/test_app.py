@@ -43,6 +43,17 @@ def test_every_option_says_what_it_is_and_what_it_is_without_being_given(name: s
         assert option.is_flag or default, f"{option.name} does not show its default"
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_hosts_and_what_is_tuned_stand_apart_in_the_help(name: str, run: Run) -> None:
+    _, out, _ = run(name, "--help")
+    options, _, advanced = out.partition("─ Advanced ─")
+    for option in ("--rest-url", "--ws-url", "--table", "--host", "--max-stale", "--metrics-port"):
+        assert f"{option} " not in options
+    assert "--config FILE, --quiet, --verbose and --debug" in out
+    for option in ("--lake", "--book", "--date", "--format"):
+        assert f"│ {option} " not in advanced
+
+
 @pytest.mark.parametrize("word", ["collect", "snapshot", "books", "query", "sim"])
 def test_the_commands_of_the_readme_exist(word: str) -> None:
     assert word in COMMANDS
