@@ -22,7 +22,7 @@ from bitso_spread.cli.options import (
     from_option,
     to_option,
 )
-from bitso_spread.cli.render import Format, choose_format, write
+from bitso_spread.cli.render import Format, choose_format, counted, write
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
@@ -141,6 +141,8 @@ def query(
         frames = place.stream(columns=columns, limit=limit, **told, **question)
     rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
     skipped.report()
+    if output is not None:
+        say(f"{counted(rows)} in {output.absolute()}")
     if rows == 0 and limit != 0:
         say(f"no rows match: {holdings(place)}")
 

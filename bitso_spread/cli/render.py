@@ -109,6 +109,11 @@ def write(
     return count.rows
 
 
+def counted(rows: int) -> str:
+    """Say how many rows there are."""
+    return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
 class _Count:
     def __init__(self) -> None:
         self.rows = 0
@@ -237,7 +242,7 @@ def _write_table(
         total += frame.height
     shown = pl.concat(head)
     lines = _cells(shown, tz)
-    footer = f"{total:,} rows" if total != 1 else "1 row"
+    footer = counted(total)
     if tail is not None and total > 2 * _EDGE:
         gap = tuple("…" for _ in shown.columns)
         lines = [*lines[:_EDGE], gap, *_cells(tail, tz)]

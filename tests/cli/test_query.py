@@ -149,7 +149,8 @@ def test_a_terminal_gets_a_table() -> None:
 
 def test_parquet_has_typed_times(run: Run, lake: Path) -> None:
     output = lake.parent / "rows.parquet"
-    assert run("query", "--output", str(output), "--tz", "America/Mexico_City") == (0, "", "")
+    done = run("query", "--output", str(output), "--tz", "America/Mexico_City")
+    assert done == (0, "", f"bitso-spread: 2 rows in {output}\n")
     frame = pl.read_parquet(output)
     assert frame.schema["orderbook_timestamp"] == pl.Datetime("us", "UTC")
     assert frame["orderbook_timestamp"][0] == datetime(2024, 7, 26, 3, 15, tzinfo=UTC)
