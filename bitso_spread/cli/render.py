@@ -282,7 +282,10 @@ def _render_table(
         table.add_row(*(Text(cell) for cell in line))
     # As wide as it needs to be: a terminal that is too narrow wraps a line, and no digit is lost.
     # To text first, for rich ends the program with status 1 when a pipe is closed.
-    console = Console(file=io.StringIO(), width=_WIDTH, force_terminal=colour, highlight=False)
+    # Without a height, rich takes a terminal that is dumb for one of 80 columns.
+    console = Console(
+        file=io.StringIO(), width=_WIDTH, height=1, force_terminal=colour, highlight=False
+    )
     with console.capture() as capture:
         console.print(table)
     return f"{capture.get()}{footer}\n"
