@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -50,6 +51,14 @@ def test_the_example_that_it_shows_says_what_it_says_here(
     assert all(f"$ {line}\n" in shown for line in example.lines), MAKE
     assert any(line.startswith(f"bitso-spread {command} ") for line in example.lines)
     assert example.shape(shown) == example.shape(examples[command].result()), MAKE
+
+
+def test_every_link_within_it_leads_somewhere() -> None:
+    headings = re.findall(r"^#{2,3} (.*)$", without_blocks(TEXT), re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
+    links = re.findall(r"\]\(#([^)]*)\)", TEXT)
+    assert len(links) > len(COMMANDS)
+    assert set(links) <= anchors
 
 
 def test_blocks_are_of_commands_that_there_are() -> None:
