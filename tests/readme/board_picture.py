@@ -25,8 +25,8 @@ from bitso_spread.model import Quote, Sample, State
 from bitso_spread.sim.specs import BookSpec, catalogue, spec_of
 from bitso_spread.sim.synthetic import TopOfBook
 
-BOOKS = catalogue(10)
-WIDTH, HEIGHT = 100, 16
+BOOKS = catalogue(12)
+WIDTH, HEIGHT = 100, 18
 THRESHOLD = 0.35
 LAST = 1_722_036_340
 """The last tick: 2024-07-26 23:25:40 UTC."""

@@ -35,7 +35,7 @@ def test_the_board_shows_books_spreads_states_and_an_alert() -> None:
     said = words_of(svg)
     for book in board_picture.BOOKS:
         assert book in said
-    assert "bitso-spread SIMULATED 10 books, widest spread first 2024-07-26 23:25:40 UTC" in said
+    assert "bitso-spread SIMULATED 12 books, widest spread first 2024-07-26 23:25:40 UTC" in said
     assert re.search(r"! usdt_mxn 18\.521 18\.593 18\.5570 0\.3872 [▁-█]{20} 0\.0270 0\.4997", said)
     assert {"fresh", "quiet", "unknown"} <= set(said.split())
     assert "! usdt_mxn above 0.35 % for 2 min 2 s, up to 0.4997 %" in said
