@@ -70,6 +70,15 @@ def test_made_anew_it_stays_as_it_is() -> None:
     assert regenerated(TEXT, ("help",)) == TEXT, MAKE
 
 
+def test_what_cannot_be_made_stays_and_is_told() -> None:
+    text = "<!-- help: nothing -->\nold\n<!-- end -->\n<!-- example: nothing -->\n<!-- end -->\n"
+    failed = []
+    assert regenerated(text, on_failure=lambda key, _: failed.append(key)) == text
+    assert failed == [("help", "nothing"), ("example", "nothing")]
+    with pytest.raises(LookupError, match=r"examples\.py has none"):
+        regenerated(text, ("examples",))
+
+
 def test_help_depends_on_nobody_s_terminal_or_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
