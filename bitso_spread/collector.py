@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bitso_spread.alerts.alerting import Alerting, AlertsNow
 from bitso_spread.alerts.channels import channels_of
@@ -32,9 +33,13 @@ from bitso_spread.lake.state import Batch, Identity
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
 from bitso_spread.plan import Plan, Summary
+from bitso_spread.publish.leftovers import drop_leftovers, tell_leftovers
 from bitso_spread.pulse import Pulse
 from bitso_spread.sampling import Gap, Sampler, Tick
 from bitso_spread.standby import stand_by
+
+if TYPE_CHECKING:
+    from bitso_spread.publish.publisher import Publisher
 
 __all__ = ["Collector", "Plan", "Summary"]
 
@@ -67,6 +72,8 @@ class Collector:
         """The order-book client, once the books are known."""
         self.alerting: Alerting | None = None
         """What watches for alerts, once the books are known; None where none are asked for."""
+        self.publisher: Publisher | None = None
+        """What publishes, once it was started; None where nothing is to be published."""
         self.since = time.time()
         """When it was started, in seconds since the epoch."""
         self.phase = Phase.STARTING
@@ -112,7 +119,9 @@ class Collector:
         """Record until the end, and load all rows into the lake before returning.
 
         Raises:
-            UsageError: a name is not a book's, or a WebSocket host is missing.
+            UsageError: a name is not a book's, a WebSocket host is missing, or a property of what
+                publishes is refused.
+            MissingExtraError: samples are to be published, and the extra `kafka` is missing.
             UnknownBookError: an alert is asked for of a book that is not recorded.
             LakeBusyError: another collector records one of the books.
             LakeIdentityError: the table holds something else.
@@ -127,9 +136,11 @@ class Collector:
             plan.columns,
             plan.interval,
         )
+        self.publisher = self._make_publisher()
         with Table(Path(plan.lake), plan.table) as table:
             table.recover(self._filed)
             table.claim(identity)
+            self._see_to_leftovers(table)
             self.books = tuple(self._books.look_up())
             self.alerting = self._make_alerting(table)
             with Pulse(self, layout.heartbeats_folder(table.lake, table.name)) as pulse:
@@ -160,6 +171,25 @@ class Collector:
         channels = channels_of(plan.webhook, plan.command)
         return Alerting(rules, path, self.environment.name, channels, self._why)
 
+    def _make_publisher(self) -> Publisher | None:
+        plan = self.plan
+        if plan.publish is None or (address := plan.publish.address) is None:
+            return None
+        from bitso_spread.publish.publisher import Publisher  # noqa: PLC0415  (an extra)
+
+        lake = layout.locate(Path(plan.lake), plan.table)
+        return Publisher(address, plan.publish.properties, lake, plan.table, lambda: self.books)
+
+    def _see_to_leftovers(self, table: Table) -> None:
+        if self.plan.publish is not None and self.publisher is None:
+            drop_leftovers(table.lake, table.name)
+        else:
+            tell_leftovers(table.lake, table.name, self._topic)
+
+    @property
+    def _topic(self) -> str | None:
+        return None if self.publisher is None else self.publisher.now.topic
+
     def _why(self, book: str) -> str:
         return "" if self.client is None else self.client.trouble(book)
 
@@ -181,8 +211,12 @@ class Collector:
         identity: Identity,
         pulse: Pulse | None,
     ) -> None:
-        recorder = self._recorder = Recorder(table.lake, table.name, on_file=self._filed)
+        recorder = self._recorder = Recorder(
+            table.lake, table.name, on_file=self._filed, topic=self._topic
+        )
         recorder.start()
+        if self.publisher is not None:
+            self.publisher.start()
         if self.alerting is not None:
             self.alerting.start()
         ticks = sampler.ticks()
@@ -212,6 +246,8 @@ class Collector:
             self.summary.left = self._end(recorder)
             # Who stands by should not wait for connections to be closed.
             table.unlock(table.books)
+            if self.publisher is not None:
+                self.publisher.stop()
 
     def _hand_over(
         self, event: Tick | Gap, recorder: Recorder, sampler: Sampler, client: OrderBookClient

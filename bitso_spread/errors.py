@@ -9,7 +9,8 @@
     ├── ExchangeError           Bitso, or the way to it (see bitso_spread.exchange.rest)
     └── LakeError               the lake, or a file in it
         ├── LakeBusyError       another collector holds a book of this lake
-        └── LakeIdentityError   the lake was made for something else
+        ├── LakeIdentityError   the lake was made for something else
+        └── StoreError          object storage (see bitso_spread.cloud.errors)
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from bitso_spread.lake.layout import SUFFIXES, TABLE
 from bitso_spread.lake.recorder import LeftBehind
 from bitso_spread.lateness import Lateness
 from bitso_spread.model import State
+from bitso_spread.publish.address import Address
+from bitso_spread.publish.properties import Properties
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,15 @@ class AlertPlan:
     webhook: Webhook | None = None
     command: tuple[str, ...] | None = None
     """A program and its arguments, which reads each message as JSON from its standard input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishPlan:
+    """Where samples are published besides the lake."""
+
+    address: Address | None
+    """None for nowhere, where samples that wait to be published are dropped."""
+    properties: Properties = field(default_factory=Properties)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +68,8 @@ class Plan:
     """Where another collector has the books: stand by, and take over when it ends."""
     alerts: AlertPlan | None = None
     """None for no alerts at all."""
+    publish: PublishPlan | None = None
+    """None for nowhere, where samples that wait to be published go on waiting."""
 
     def __post_init__(self) -> None:
         check_interval(self.interval)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +21,7 @@ from bitso_spread.cli.options import (
     DateOption,
     HeldBookOption,
     HeldLakeOption,
+    StateOption,
     TableOption,
     from_option,
     to_option,
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
 @app.command("alerts", rich_help_panel=ASK)
 def alerts(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
+    state: StateOption = None,
     date: DateOption = None,
     book: HeldBookOption = None,
     start: Annotated[str | None, from_option("ALERTS")] = None,
@@ -92,7 +93,7 @@ def alerts(
 
     chosen = choose_format(file_format, None)
     question = Question(date=date, book=book, start=start, end=end, tz=tz)
-    place, marks = Lake(lake, table), Marks()
+    place, marks = Lake(lake, table, state=state), Marks()
     given = (alert, alert_hold, alert_cooldown)
     if any(given):
         frame = _replayed(place, rules_of(*given), question, marks)
@@ -105,17 +106,22 @@ def _listed(place: Lake, question: Question, marks: Marks) -> pl.DataFrame:
     from bitso_spread.alerts.table import in_question, table_of
     from bitso_spread.lake.alert_log import read_alerts
 
-    kept = read_alerts(place.root, place.table)
+    if place.state is None:
+        raise UsageError(
+            f"the alerts of {place.name} are beside its collector's journal: name its folder with "
+            "--state; with --alert it is told which would have fired"
+        )
+    kept = read_alerts(place.state, place.table)
     asked = in_question(kept, question)
     for each in asked:
         marks.add(each.environment)
     if not kept:
         say(
-            f"no alert has fired yet for the table {place.table} in {place.root}: collect --alert "
+            f"no alert has fired yet for the table {place.table} in {place.name}: collect --alert "
             "0.5 watches, and alerts --alert 0.5 shows what would have fired"
         )
     elif not asked:
-        say(f"none of the {len(kept)} alerts of {place.root} match")
+        say(f"none of the {len(kept)} alerts of {place.name} match")
     return table_of([each.alert for each in asked], [each.told for each in asked])
 
 
@@ -126,7 +132,7 @@ def _replayed(place: Lake, rules: AlertRules, question: Question, marks: Marks) 
     from bitso_spread.alerts.table import table_of
     from bitso_spread.lake.records import read_records
 
-    records = read_records(layout.state_file(place.root, place.table))
+    records = read_records(place.journal)
     interval = 1 if records is None else records.interval
     replay = Replay(replace(rules, interval=interval).resolved(place.books()))
     replay.run(place.stream(on_environment=marks.add, **question))

@@ -31,6 +31,7 @@ from bitso_spread.cli.options import (
     TableOption,
     WsUrlOption,
     lake_folder,
+    lake_place,
 )
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from bitso_spread.collector import Collector, Plan
     from bitso_spread.exchange.environment import Environment
     from bitso_spread.metrics import MetricsServer
+    from bitso_spread.plan import PublishPlan
 
 
 @app.command("collect", rich_help_panel=RECORD)
@@ -96,6 +98,16 @@ def collect(
     alert_hold: AlertHoldOption = None,
     alert_cooldown: AlertCooldownOption = None,
     alert_command: AlertCommandOption = None,
+    publish: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            show_default="nowhere",
+            help="Also send each sample to kafka://broker:9092[,broker2:9092]/topic (extra: "
+            "kafka); none drops what still waits to be sent. Passwords and TLS: in a file that "
+            "BITSO_SPREAD_PUBLISH_PROPERTIES names.",
+        ),
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -125,7 +137,7 @@ def collect(
     Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
     """
     show_log(debug=settings.debug, log_format=log_format)
-    folder = layout.locate(lake_folder(lake, environment), table)
+    folder = layout.locate(lake_folder(lake_place(lake, environment), "collect"), table)
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.collector import Plan
 
@@ -144,12 +156,25 @@ def collect(
         max_stale_s=max_stale,
         wait=wait,
         alerts=alert_plan(alert, alert_hold, alert_cooldown, alert_command),
+        publish=None if publish is None else _publish_plan(publish),
     )
     tell(folder)
     if plan.alerts is not None:
         tell(in_words(plan.alerts))
+    if plan.publish is not None and plan.publish.address is not None:
+        tell(f"each sample is also sent to {plan.publish.address}")
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan, metrics_host, metrics_port)
+
+
+def _publish_plan(publish: str) -> PublishPlan:
+    from bitso_spread.plan import PublishPlan
+    from bitso_spread.publish.address import parse_address
+    from bitso_spread.publish.properties import find_properties
+
+    if publish == "none":
+        return PublishPlan(address=None)
+    return PublishPlan(address=parse_address(publish), properties=find_properties())
 
 
 def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:
@@ -232,6 +257,9 @@ def _report(collector: Collector, exchange: Environment) -> None:
         tell(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}")
     if collector.alerting is not None and (lost := collector.alerting.undelivered):
         tell(f"alerts: {lost} could not be delivered, as the log says")
+    if (publisher := collector.publisher) is not None:
+        waits = f", {left} wait in the journal" if (left := publisher.now.waiting) else ""
+        tell(f"{publisher.published} {mark}samples published to {publisher.now.topic}{waits}")
     for folder, count in sorted(summary.files.items()):
         tell(f"{count} {'file' if count == 1 else 'files'} under {folder}")
     if summary.left.rows or summary.left.batches:

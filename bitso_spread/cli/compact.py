@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,13 @@ from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say, tell
 from bitso_spread.cli.marks import holdings
-from bitso_spread.cli.options import DateOption, HeldBookOption, HeldLakeOption, TableOption
+from bitso_spread.cli.options import (
+    DateOption,
+    HeldBookOption,
+    HeldLakeOption,
+    TableOption,
+    lake_folder,
+)
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
 @app.command("compact", rich_help_panel=KEEP)
 def compact(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
     date: DateOption = None,
     book: HeldBookOption = None,
@@ -62,7 +67,7 @@ def compact(
             tell(_line(found))
 
     with bars() as show:
-        place = Lake(lake, table)
+        place = Lake(lake_folder(lake, "compact"), table)
         days = compact_days(place, prune=prune, on_day=note, date=date, book=book)
     say(_summary(days, prune=prune))
     if not days and not failed:

@@ -21,6 +21,7 @@ from bitso_spread.cli.options import (
     TableOption,
     WsUrlOption,
     lake_folder,
+    lake_place,
 )
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cli.tables import write_json
@@ -67,7 +68,7 @@ def doctor(
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.doctor import examine
 
-    folder = lake_folder(lake, environment)
+    folder = lake_folder(lake_place(lake, environment), "doctor")
     shown: list[Finding] = []
     try:
         with open_environment(environment, rest_url, ws_url) as exchange:

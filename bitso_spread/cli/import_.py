@@ -13,7 +13,7 @@ from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say
 from bitso_spread.cli.marks import Marks
-from bitso_spread.cli.options import HeldLakeOption, SkipBadOption, TableOption
+from bitso_spread.cli.options import HeldLakeOption, SkipBadOption, TableOption, lake_folder
 from bitso_spread.cli.stdout import stdout
 from bitso_spread.lake import layout
 
@@ -29,15 +29,15 @@ _STEPS = {"read": "reading the sources", "write": "writing, days of books"}
 @app.command("import", rich_help_panel=KEEP)
 def import_(
     source: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="SOURCE",
             show_default=False,
             help="A lake, ours or another writer's; a .csv or .parquet file of the five columns, "
-            "with or without a header; or a folder of such files, of any shape.",
+            "with or without a header; a folder of such files, of any shape; or the URL of such.",
         ),
     ],
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
     merge: Annotated[
         bool,
@@ -86,10 +86,11 @@ def import_(
     """
     from bitso_spread.lake.importing import import_rows
 
+    folder = lake_folder(lake, "import")
     with bars() as show:
         done = import_rows(
             source,
-            lake,
+            folder,
             table=table,
             file_format=file_format,
             columns=columns,
@@ -103,7 +104,7 @@ def import_(
         marks.add(done.environment)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with stdout() as out:
-        for line in _report(done, layout.locate(lake, table), marks.title()):
+        for line in _report(done, layout.locate(folder, table), marks.title()):
             out.write(f"{line}\n".encode(encoding, "replace"))
     if complaint := _complaint(done):
         say(complaint)

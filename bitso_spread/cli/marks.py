@@ -62,9 +62,18 @@ class Skipped:
             say(f"the answer lacks the rows of {files}")
 
 
+def without_journal(lake: Lake, unknown: str) -> None:
+    """Say what cannot be known of a lake in object storage without its collector's journal."""
+    if lake.journal is None:
+        say(
+            f"{unknown} cannot be told: the journal is not in {lake.name}; name the collector's "
+            "folder with --state"
+        )
+
+
 def holdings(lake: Lake) -> str:
     """Say what days and books a lake has, for a person whose question found nothing."""
-    place = f"the table {lake.table} in {lake.root}"
+    place = f"the table {lake.table} in {lake.name}"
     dates = lake.dates()
     if not dates:
         return f"{place} holds nothing yet: rows come with the first batch that is finished"

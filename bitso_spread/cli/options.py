@@ -7,10 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from bitso_spread.cloud.address import is_url
+from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
 SIMULATED_LAKE = Path("sim-lake")
 DEFAULT_BOOKS = ("btc_mxn", "usd_mxn")
+
+_LAKE_HELP = (
+    "The folder that holds the table, or s3://bucket/prefix, gs:// or az://; naming the "
+    "table's own folder works too."
+)
 
 BookOption = Annotated[
     list[str] | None,
@@ -58,14 +65,15 @@ WsUrlOption = Annotated[
     ),
 ]
 
+# A text: a Path would make s3:/ of s3://.
 LakeOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--lake",
         envvar="BITSO_SPREAD_LAKE",
-        metavar="DIR",
+        metavar="DIR|URL",
         show_default="., or sim-lake with -e sim",
-        help="The folder that holds the table; naming the table's own folder works too.",
+        help=_LAKE_HELP,
     ),
 ]
 
@@ -86,12 +94,24 @@ ColumnsOption = Annotated[
 # What `query` and the commands that take its filters share.
 
 HeldLakeOption = Annotated[
-    Path,
+    str,
     typer.Option(
         "--lake",
         envvar="BITSO_SPREAD_LAKE",
+        metavar="DIR|URL",
+        help=_LAKE_HELP,
+    ),
+]
+
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        envvar="BITSO_SPREAD_STATE",
         metavar="DIR",
-        help="The folder that holds the table; naming the table's own folder works too.",
+        show_default="none",
+        help="Of a lake in object storage: the local folder of its collector, with the journal and "
+        "what is not uploaded yet.",
     ),
 ]
 
@@ -155,8 +175,19 @@ def to_option(command: str) -> Any:
     )
 
 
-def lake_folder(lake: Path | None, environment: str) -> Path:
-    """Give the folder that is meant where `LakeOption` is, or is not, given."""
+def lake_place(lake: str | None, environment: str) -> str:
+    """Give the folder, or URL, that is meant where `LakeOption` is, or is not, given."""
     if lake is not None:
         return lake
-    return SIMULATED_LAKE if environment == layout.SIMULATED else Path()
+    return str(SIMULATED_LAKE) if environment == layout.SIMULATED else "."
+
+
+def lake_folder(lake: str, command: str) -> Path:
+    """Give the folder of a lake, for a command that needs one on a disk.
+
+    Raises:
+        UsageError: it is a URL.
+    """
+    if is_url(lake):
+        raise UsageError(f"{command} works on a lake on a disk: give a folder with --lake")
+    return Path(lake)

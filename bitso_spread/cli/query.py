@@ -10,7 +10,7 @@ import typer
 
 from bitso_spread.cli.app import ASK, app
 from bitso_spread.cli.logs import say
-from bitso_spread.cli.marks import Marks, Skipped, holdings
+from bitso_spread.cli.marks import Marks, Skipped, holdings, without_journal
 from bitso_spread.cli.options import (
     ColumnsOption,
     DateOption,
@@ -18,6 +18,7 @@ from bitso_spread.cli.options import (
     HeldLakeOption,
     MinutesOption,
     SkipBadOption,
+    StateOption,
     TableOption,
     from_option,
     to_option,
@@ -41,8 +42,9 @@ _IN_SQL: tuple[Literal["date", "book", "minutes", "start", "end"], ...] = (
 
 @app.command("query", rich_help_panel=ASK)
 def query(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
+    state: StateOption = None,
     date: DateOption = None,
     book: HeldBookOption = None,
     minutes: MinutesOption = None,
@@ -127,7 +129,7 @@ def query(
         raise UsageError("--threshold goes with --stats")
     if sql is not None and any(question[name] for name in _IN_SQL):
         raise UsageError("--sql says in its WHERE which rows it wants: leave out the other options")
-    place = Lake(lake, table)
+    place = Lake(lake, table, state=state)
     marks, skipped = Marks(), Skipped()
     told = Told(on_environment=marks.add, on_bad=skipped.add if skip_bad else None)
     if sql is not None:
@@ -143,6 +145,8 @@ def query(
     skipped.report()
     if output is not None:
         say(f"{counted(rows)} in {output.absolute()}")
+    if stats and rows:
+        without_journal(place, "which of the unknown seconds were missed")
     if rows == 0 and limit != 0:
         say(f"no rows match: {holdings(place)}")
 

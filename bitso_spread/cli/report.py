@@ -10,13 +10,14 @@ import typer
 
 from bitso_spread.cli.app import ASK, app
 from bitso_spread.cli.bars import bars
-from bitso_spread.cli.marks import Marks, Skipped, holdings
+from bitso_spread.cli.marks import Marks, Skipped, holdings, without_journal
 from bitso_spread.cli.options import (
     DateOption,
     HeldBookOption,
     HeldLakeOption,
     MinutesOption,
     SkipBadOption,
+    StateOption,
     TableOption,
     from_option,
     to_option,
@@ -28,8 +29,9 @@ from bitso_spread.lake import layout
 
 @app.command("report", rich_help_panel=ASK)
 def report(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
+    state: StateOption = None,
     date: DateOption = None,
     book: HeldBookOption = None,
     minutes: MinutesOption = None,
@@ -81,10 +83,10 @@ def report(
     if output is None and is_terminal(sys.stdout):
         raise UsageError("a page is not for a terminal: name a file with --output report.html")
     check_installed()
-    place = Lake(lake, table)
+    place = Lake(lake, table, state=state)
     skipped = Skipped()
     question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
-    kept = read_alerts(place.root, place.table)
+    kept = read_alerts(place.state, place.table)
     alerts = table_of([each.alert for each in in_question(kept, question)]) if kept else None
     with stdout() if output is None else replacing(output) as out:
         with bars() as on_progress:
@@ -104,3 +106,4 @@ def report(
     for environment in told.environments:
         marks.add(environment)
     skipped.report()
+    without_journal(place, "alerts, and why seconds are missing,")

@@ -194,6 +194,7 @@ def _check(params: dict[str, Any]) -> None:
     from bitso_spread.exchange.environment import environment
     from bitso_spread.model import WantedBooks
     from bitso_spread.plan import Plan
+    from bitso_spread.publish.address import parse_address
     from bitso_spread.service.recording import LAKE
 
     Plan(
@@ -210,6 +211,8 @@ def _check(params: dict[str, Any]) -> None:
     )
     if not layout.is_table_name(params["table"]):
         raise UsageError(f"--table {params['table']!r} cannot be the name of a table")
+    if params["publish"] not in {None, "none"}:
+        parse_address(params["publish"])
     rules_of(params["alert"], params["alert_hold"], params["alert_cooldown"])
     urls = params["rest_url"], params["ws_url"]
     if params["environment"] != layout.SIMULATED or any(urls):

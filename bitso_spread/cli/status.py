@@ -5,20 +5,19 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bitso_spread.cli.app import RECORD, app
 from bitso_spread.cli.logs import say
-from bitso_spread.cli.options import HeldLakeOption, TableOption
+from bitso_spread.cli.options import HeldLakeOption, TableOption, lake_folder
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
     from bitso_spread.health import Collector, Health
-    from bitso_spread.lake.heartbeat import BookBeat, Heartbeat
+    from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, PublishBeat
 
 
 class Format(StrEnum):
@@ -30,7 +29,7 @@ class Format(StrEnum):
 
 @app.command("status", rich_help_panel=RECORD)
 def status(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
     file_format: Annotated[
         Format | None,
@@ -49,12 +48,13 @@ def status(
     Docker and systemd: it reads one small file a collector, asks nobody,
     and minds no process numbers. A collector that ended in order is not
     shown; one that was killed is, until another one takes its books over.
+    Samples that wait to be published are shown, and are no illness.
 
     Example: bitso-spread status --lake data
     """
     from bitso_spread.health import examine
 
-    health = examine(lake, table)
+    health = examine(lake_folder(lake, "status"), table)
     terminal = is_terminal(sys.stdout)
     if (file_format or (Format.TABLE if terminal else Format.JSON)) is Format.JSON:
         import json
@@ -102,6 +102,7 @@ def _collector(one: Collector, now: float) -> dict[str, Any]:
         "reconnects": beat.reconnects,
         "rejected": dict(beat.rejected),
         "unwritten": {"memory": beat.rows_in_memory, "journal": beat.rows_in_journal},
+        "publishing": None if beat.publishing is None else _publishing(beat.publishing),
         "books": [_book(book) for book in beat.books],
         "no_tick_yet": _without_tick(beat),
     }
@@ -113,6 +114,15 @@ def _book(book: BookBeat) -> dict[str, Any]:
         "last_tick": _time(book.last_tick),
         "state": book.state,
         "age": book.age_s,
+    }
+
+
+def _publishing(beat: PublishBeat) -> dict[str, Any]:
+    return {
+        "to": beat.address,
+        "waiting": beat.waiting,
+        "since": None if beat.since is None else _time(beat.since),
+        "why": beat.why,
     }
 
 
@@ -133,6 +143,10 @@ def _lines(one: Collector, now: float) -> list[str]:
         f"  {beat.ticks} ticks, {beat.reconnects} reconnects, {rejected} rejected frames",
         f"  rows in no file yet: {beat.rows_in_memory} in memory, {journal} in the journal",
     ]
+    if (to := beat.publishing) is not None:
+        since = "" if to.since is None else f" since {_time(to.since)}"
+        why = "" if to.why is None else f": {to.why}"
+        lines.append(f"  to be published to {to.address}: {to.waiting} samples{since}{why}")
     if beat.books:
         width = max(4, *(len(book.book) for book in beat.books))
         lines.append(f"  {'book':<{width}}  last tick             ago s  state    age s")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,12 +12,13 @@ import typer
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import say
-from bitso_spread.cli.marks import Marks, holdings
+from bitso_spread.cli.marks import Marks, holdings, without_journal
 from bitso_spread.cli.options import (
     DateOption,
     HeldBookOption,
     HeldLakeOption,
     MinutesOption,
+    StateOption,
     TableOption,
     from_option,
     to_option,
@@ -40,8 +40,9 @@ class Format(StrEnum):
 
 @app.command("verify", rich_help_panel=KEEP)
 def verify(
-    lake: HeldLakeOption = Path(),
+    lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
+    state: StateOption = None,
     date: DateOption = None,
     book: HeldBookOption = None,
     minutes: MinutesOption = None,
@@ -83,7 +84,7 @@ def verify(
     from bitso_spread.lake.audit import audit
     from bitso_spread.lake.reader import Lake
 
-    place = Lake(lake, table)
+    place = Lake(lake, table, state=state)
     with bars() as show:
         report = audit(
             place,
@@ -101,6 +102,7 @@ def verify(
     for environment in report.environments:
         marks.add(environment)
     _show(report, file_format, marks.title())
+    without_journal(place, "which files are gone, and why seconds are missing,")
     if not report.is_sound(max_missing):
         say(_complaint(report, max_missing))
         raise typer.Exit(1)

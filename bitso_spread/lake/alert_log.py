@@ -140,14 +140,15 @@ class AlertLog(Closing):
         return kept
 
 
-def read_alerts(lake: Path, table: str) -> list[Kept]:
+def read_alerts(lake: Path | None, table: str) -> list[Kept]:
     """Read what is kept beside a table as it stands now, oldest first; nothing is made or changed.
+
+    Of no lake, there is nothing.
 
     Raises:
         LakeError: it cannot be read, or a newer version of this package made it.
     """
-    path = alert_file(lake, table)
-    if not path.is_file():
+    if lake is None or not (path := alert_file(lake, table)).is_file():
         return []
     with _private_copy(path) as copy:
         try:

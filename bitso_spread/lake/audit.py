@@ -17,7 +17,6 @@ import polars as pl
 
 from bitso_spread.clock import DAY_S
 from bitso_spread.errors import LakeError
-from bitso_spread.lake import layout
 from bitso_spread.lake.checks import FLOAT32, KNOWN
 from bitso_spread.lake.coverage import Coverage, Scope, in_scope
 from bitso_spread.lake.examination import TICK, Examined, examine
@@ -102,7 +101,7 @@ class _Audit:
         for book in list(self._carried):
             self._cover_carried(book)
         return Report(
-            lake=str(self._lake.root),
+            lake=self._lake.name,
             table=self._lake.table,
             interval=self._records.interval,
             days=tuple(self._coverage.days()),
@@ -114,9 +113,8 @@ class _Audit:
         )
 
     def _read_records(self) -> Records:
-        path = layout.state_file(self._lake.root, self._lake.table)
         try:
-            return read_records(path) or Records()
+            return read_records(self._lake.journal) or Records()
         except LakeError as error:
             # What the recorder noted is lost to the audit; what is in the files is not.
             self._findings.append(Finding(Kind.UNREADABLE, f"the journal: {error}"))
@@ -164,8 +162,10 @@ class _Audit:
         with ThreadPoolExecutor(_WORKERS, "audit") as pool:
             waiting: deque[tuple[BookDay, Future[Examined]]] = deque()
             try:
-                for date, keys in groupby(units, key=lambda unit: unit[1]):
-                    folders = self._shelf.folders(date)
+                for date, of_date in groupby(units, key=lambda unit: unit[1]):
+                    keys = [*of_date]
+                    there = self._books.get(date, set())
+                    folders = self._shelf.folders(date, [key[0] for key in keys if key[0] in there])
                     for key in keys:
                         own = None if folders is None else folders.get(key[0], [])
                         waiting.append((key, pool.submit(examine, *rules, key, own)))

@@ -26,6 +26,7 @@ from bitso_spread.lake.files import UNREADABLE
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.listing import names_in
 from bitso_spread.lake.locks import BookLocks
+from bitso_spread.lake.shown import shown
 
 _TRIES = 5
 _RETRY_S = 0.05
@@ -129,7 +130,7 @@ def sources_of(file: DataFile) -> tuple[Covered, ...]:
     except FileNotFoundError:
         raise GoneError(file.path) from None
     except (*UNREADABLE, OSError, ValueError, KeyError, TypeError) as error:
-        raise LakeError(f"{file.path} is no compacted day: {error}") from error
+        raise LakeError(f"{shown(file.path)} is no compacted day: {error}") from error
 
 
 @contextmanager
@@ -158,7 +159,7 @@ def uncompacted(lake: Path, table: str, book: str, date: int) -> Iterator[None]:
         for file in days:
             if file.day is None or file.day.cover is None or file.day.cover.pruned:
                 raise LakeError(
-                    f"{file.path} is all that there is of some files of that day: they were "
+                    f"{shown(file.path)} is all that there is of some files of that day: they were "
                     "pruned, and cannot be changed"
                 )
         try:

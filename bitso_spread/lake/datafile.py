@@ -13,13 +13,14 @@ from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.cover import Cover
 from bitso_spread.lake.filters import start_of
+from bitso_spread.lake.shown import shown
 
 
 class GoneError(LakeError):
     """A file, or a folder, was there a moment ago: whoever lists again may find its rows."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is gone: it was there a moment ago, so ask again")
+        super().__init__(f"{shown(path)} is gone: it was there a moment ago, so ask again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class DataFile:
     """In bytes."""
     day: Day | None = None
     """What makes it a compacted day; None for the file of a partition."""
+    etag: str | None = None
+    """Tells, in object storage, whether it still is what was listed."""
 
     @property
     def environment(self) -> str:

@@ -8,7 +8,7 @@ where some are gone, its rows stand for all of them. What is in the rows is chec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from bitso_spread.lake.files import FILE, read_bytes
 from bitso_spread.lake.filters import Filters
 from bitso_spread.lake.findings import Finding, Kind
 from bitso_spread.lake.layout import Partition
+from bitso_spread.lake.shown import shown
 from bitso_spread.lake.units import read_rows
 
 _MINUTES = "minutes"
@@ -52,7 +53,11 @@ class DayChecks:
 
 
 def check_days(
-    root: Path, table: str, place: Partition, noted: Mapping[str, Collection[str]]
+    root: Path,
+    table: str,
+    place: Partition,
+    noted: Mapping[str, Collection[str]],
+    checksum_of: Callable[[DataFile], str | None] = lambda _: None,
 ) -> DayChecks:
     """Look at the compacted files of a book's day.
 
@@ -61,6 +66,7 @@ def check_days(
         table: whose day it is.
         place: the book and the day.
         noted: the checksums that each may have, by its path in the table of compacted days.
+        checksum_of: gives what object storage has noted instead.
 
     Raises:
         GoneError: one was made anew meanwhile.
@@ -76,7 +82,11 @@ def check_days(
         return found
     found.marked = bool(stale_marks(root, table, place.book, place.date))
     for unit in units:
-        _check(found, unit, root / layout.daily_table(table), folder, noted)
+        daily = root / layout.daily_table(table)
+        sums = noted.get(unit.path.relative_to(daily).as_posix(), ())
+        if not sums and (known := checksum_of(unit)) is not None:
+            sums = (known,)
+        _check(found, unit, daily, folder, sums)
     return found
 
 
@@ -133,14 +143,13 @@ def _check(
     unit: DataFile,
     daily: Path,
     folder: Path,
-    noted: Mapping[str, Collection[str]],
+    sums: Collection[str],
 ) -> None:
     inside = unit.path.relative_to(daily).as_posix()
     book, path = unit.partition.book, f"{daily.name}/{inside}"
     found.looked_at += 1
     try:
         data = read_bytes(unit.path)
-        sums = noted.get(inside, ())
         if sums:
             found.checksums += 1
             if hashlib.sha256(data).hexdigest() not in sums:
@@ -151,7 +160,7 @@ def _check(
     except GoneError:
         raise
     except LakeError as error:
-        text = str(error).removeprefix(f"{unit.path} ")
+        text = str(error).removeprefix(f"{shown(unit.path)} ")
         found.findings.append(Finding(Kind.UNREADABLE, text, path, book))
         return
     found.sources |= {source.name: source for source in sources}
@@ -184,5 +193,5 @@ def _compare(
     except GoneError:
         raise
     except LakeError as error:
-        text = str(error).removeprefix(f"{unit.path} ")
+        text = str(error).removeprefix(f"{shown(unit.path)} ")
         found.findings.append(Finding(Kind.CHANGED, text, path, place.book))

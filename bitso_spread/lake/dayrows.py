@@ -21,6 +21,7 @@ from bitso_spread.lake.daily import name_of, sources_of
 from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.files import FILE, columns_of, read_bytes, read_numbered
 from bitso_spread.lake.filters import midnight_of
+from bitso_spread.lake.shown import shown
 from bitso_spread.lake.units import read_rows
 
 _MINUTES = "minutes"
@@ -136,8 +137,8 @@ def compare(unit: DataFile, files: Sequence[DataFile]) -> None:
     for file, data in zip(files, contents, strict=True):
         if hashlib.sha256(data).hexdigest() != sources[name_of(file)].sha256:
             raise LakeError(
-                f"{file.path} has changed since its day was compacted: no file of that day is "
-                "deleted; see what bitso-spread verify says of it"
+                f"{shown(file.path)} has changed since its day was compacted: no file of that day "
+                "is deleted; see what bitso-spread verify says of it"
             )
     names = [name for name in held.rows.columns if name != _MINUTES]
     rows = _with_minutes(read_numbered(files, contents, names), files, names)
@@ -145,8 +146,8 @@ def compare(unit: DataFile, files: Sequence[DataFile]) -> None:
         held.rows, rows
     ):
         raise LakeError(
-            f"{unit.path} has not the rows of its files: none of them is deleted; delete it, and "
-            "compact again"
+            f"{shown(unit.path)} has not the rows of its files: none of them is deleted; delete "
+            "it, and compact again"
         )
 
 
@@ -167,7 +168,7 @@ def cover_of(unit: DataFile) -> Cover:
     """
     if unit.day is None or unit.day.cover is None:
         read_rows([unit])  # says what is wrong with it
-        raise LakeError(f"{unit.path} is no compacted day")
+        raise LakeError(f"{shown(unit.path)} is no compacted day")
     return unit.day.cover
 
 

@@ -25,6 +25,7 @@ from bitso_spread.lake.filters import Filters
 from bitso_spread.lake.findings import Finding, Kind
 from bitso_spread.lake.holdings import Folders, Holdings, Shelf
 from bitso_spread.lake.records import BookDay
+from bitso_spread.lake.shown import shown
 
 _SECOND_US = 1_000_000
 TICK = "tick"
@@ -94,7 +95,7 @@ def _rows_of_readable(held: Holdings, count: int) -> pl.DataFrame:
             read_numbered([file], [data])
         except LakeError as error:
             kind = Kind.UNREADABLE if is_whole(file, data) else Kind.TRUNCATED
-            text = str(error).removeprefix(f"{file.path} ")
+            text = str(error).removeprefix(f"{shown(file.path)} ")
             held.findings.append(Finding(kind, text, name, file.partition.book))
         else:
             held.files.append(file)

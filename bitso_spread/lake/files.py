@@ -16,10 +16,12 @@ from typing import IO
 
 import polars as pl
 
+from bitso_spread.cloud.errors import RefusedError, UnreachableError
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import ALL, COLUMNS, INSTANT, TIME, no_rows
 from bitso_spread.lake.datafile import DataFile, GoneError
+from bitso_spread.lake.shown import shown
 
 FILE = "file"
 """The column in which `read_numbered` tells which file a row is of."""
@@ -40,8 +42,10 @@ UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _log = logging.getLogger("bitso_spread.lake")
 
 
-def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.DataFrame:
-    """Give these columns of the rows of all files, in no order.
+def read_files(
+    files: Iterable[DataFile], names: Sequence[str] = COLUMNS, *, ordered: bool = False
+) -> pl.DataFrame:
+    """Give these columns of the rows of all files, in no order unless they are to be `ordered`.
 
     CSV may come with a header, in which further columns are passed over, or without one. What
     is asked for and a file does not have is null, unless it is of the five. An empty file has no
@@ -50,6 +54,7 @@ def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.
     Raises:
         LakeError: a file is gone, cut short or not what it should be; it is named.
     """
+    files = [*files]
     pieces = (_Piece(file.path, read_bytes(file.path)) for file in files)
     texts, parquets = _by_form(pieces)
     frames = [
@@ -57,8 +62,13 @@ def read_files(files: Iterable[DataFile], names: Sequence[str] = COLUMNS) -> pl.
     ]
     if parquets:
         frames.append(_read_pieces(parquets, partial(_parse_parquet, names)))
-    # Putting the chunks of 144 files behind nothing takes 2 ms.
-    return frames[0] if len(frames) == 1 else pl.concat([no_rows(names), *frames])
+    if len(frames) == 1:
+        # Putting the chunks of 144 files behind nothing takes 2 ms.
+        return frames[0]
+    if ordered and frames:
+        # Of several forms, as only other writers' files are.
+        return read_numbered(files, names=names).drop(FILE)
+    return pl.concat([no_rows(names), *frames])
 
 
 def read_numbered(
@@ -98,12 +108,13 @@ def read_readable(
     """Read files together; one that cannot be read is told to `on_bad` and passed over.
 
     Raises:
-        LakeError: a file cannot be read, and there is no `on_bad`.
+        LakeError: a file cannot be read, and there is no `on_bad`; or nothing can be, because
+            object storage does not answer.
     """
     try:
         return read(files)
     except LakeError as error:
-        if on_bad is None:
+        if on_bad is None or isinstance(error, UnreachableError | RefusedError):
             raise
         if len(files) > 1:
             return pl.concat(read_readable([file], read, on_bad) for file in files)
@@ -125,7 +136,7 @@ def columns_of(file: DataFile, data: bytes | None = None) -> tuple[str, ...]:
                 return tuple(pl.read_parquet_schema(content))
             names = _names_in(content.readline())
     except (*UNREADABLE, OSError) as error:
-        raise LakeError(f"{file.path} cannot be read: {first_line(error)}") from error
+        raise LakeError(f"{shown(file.path)} cannot be read: {first_line(error)}") from error
     return names if TIME in names else COLUMNS
 
 
@@ -167,7 +178,7 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise GoneError(path) from None
     except OSError as error:
-        raise LakeError(f"{path} cannot be read: {error.strerror}") from error
+        raise LakeError(f"{shown(path)} cannot be read: {error.strerror}") from error
 
 
 def _piece(file: DataFile, number: int) -> _Piece:
@@ -184,7 +195,7 @@ def _by_form(
     parquets: list[_Piece] = []
     for piece in pieces:
         if piece.data is not None and not piece.data:
-            _log.warning("%s is empty: it has no rows", piece.path)
+            _log.warning("%s is empty: it has no rows", shown(piece.path))
         elif piece.path.suffix == layout.SUFFIXES["parquet"]:
             parquets.append(piece)
         else:
@@ -211,7 +222,8 @@ def _read_piece(
         return parse([piece.bytes()])
     except _UnreadableError as error:
         raise LakeError(
-            f"{piece.path} cannot be read: {error}; move it out of the lake to go on without it"
+            f"{shown(piece.path)} cannot be read: {error}; move it out of the lake to go on "
+            "without it"
         ) from error
 
 
@@ -219,14 +231,16 @@ def _split_header(piece: _Piece) -> tuple[tuple[str, ...], _Piece]:
     data = bytes(piece.bytes())
     # polars reads a number that was cut in the middle as if it were whole.
     if not data.endswith(b"\n"):
-        raise LakeError(f"{piece.path} is cut short: its last line has no end")
+        raise LakeError(f"{shown(piece.path)} is cut short: its last line has no end")
     end = data.index(b"\n") + 1
     names = _names_in(data[:end])
     if TIME not in names:
         return COLUMNS, piece
     missing = [name for name in COLUMNS if name not in names]
     if missing:
-        raise LakeError(f"{piece.path} cannot be read: it has no column {', '.join(missing)}")
+        raise LakeError(
+            f"{shown(piece.path)} cannot be read: it has no column {', '.join(missing)}"
+        )
     return names, _Piece(piece.path, memoryview(data)[end:], piece.number)
 
 

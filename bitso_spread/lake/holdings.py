@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,11 +66,13 @@ class Shelf:
             for batch in batches
         }
 
-    def folders(self, date: int) -> dict[str, Folders] | None:
-        """List the partitions of a day by their books; None if one of them cannot be listed."""
+    def folders(self, date: int, books: Sequence[str]) -> dict[str, Folders] | None:
+        """List the partitions of a day of these books; None if one of them cannot be listed."""
         found: dict[str, Folders] = {}
+        if not books:
+            return found
         try:
-            for partition, folder in self._lake.folders(date=date):
+            for partition, folder in self._lake.folders(date=date, book=books):
                 found.setdefault(partition.book, []).append((partition, folder))
         except LakeError:
             return None
@@ -84,11 +86,12 @@ class Shelf:
             date: the day, such as 20240726.
             folders: its partitions; None to list them here, and tell which cannot be.
         """
-        try:
-            return self._take(book, date, folders, again=True)
-        except GoneError:
-            # The day is being compacted: once it is, all of its rows are there.
-            return self._take(book, date, None, again=False)
+        with self._lake.place.at_hand(self._lake.table, date, book):
+            try:
+                return self._take(book, date, folders, again=True)
+            except GoneError:
+                # The day is being compacted: once it is, all of its rows are there.
+                return self._take(book, date, None, again=False)
 
     def _take(self, book: str, date: int, folders: Folders | None, *, again: bool) -> Holdings:
         held = Holdings()
@@ -101,7 +104,13 @@ class Shelf:
             except LakeError as error:
                 held.findings.append(Finding(Kind.UNREADABLE, str(error), book=book))
                 return held
-        days = check_days(self._lake.root, self._lake.table, place, self._records.daily)
+        days = check_days(
+            self._lake.root,
+            self._lake.table,
+            place,
+            self._records.daily,
+            self._lake.place.checksum_of,
+        )
         day = self._table / layout.day_path(date, book)
         self._pass_over(held, day, {path.name for _, path in folders}, "minutes")
         for partition, folder in folders:
@@ -163,14 +172,17 @@ class Shelf:
             whole: whether the table's own folder is looked at too.
         """
         held = Holdings()
+        outlined = self._lake.place.outlined
         if whole:
             known = {Partition(day, 0, "").path.parts[0] for day in books}
-            self._pass_over(held, self._table, known, "date")
+            with outlined(self._table):
+                self._pass_over(held, self._table, known, "date")
         for day, names in books.items():
             if day in days:
                 paths = [Partition(day, 0, book).path for book in names]
                 folder = self._table / Partition(day, 0, "").path.parts[0]
-                self._pass_over(held, folder, {path.parts[1] for path in paths}, "order_book")
+                with outlined(folder):
+                    self._pass_over(held, folder, {path.parts[1] for path in paths}, "order_book")
         return held
 
     def name_of(self, path: Path) -> str:
@@ -292,12 +304,11 @@ class Shelf:
                 raise GoneError(file.path) from error
             held.findings.append(self._unreadable(file.path, error, book))
             return
-        if written is not None:
+        known = self._lake.place.checksum_of(file) if written is None else written.sha256
+        if known is not None:
             held.checksums += 1
-            if hashlib.sha256(data).hexdigest() != written.sha256:
-                sizes = f"{written.bytes} bytes were written, {len(data)} are there"
-                text = f"has changed since it was written ({sizes}): restore it from a backup"
-                held.findings.append(Finding(Kind.CHANGED, text, name, book, written.first_tick))
+            if hashlib.sha256(data).hexdigest() != known:
+                held.findings.append(_changed(file, data, name, written))
         if days.sources:
             held.findings += check_source(file, data, days, name)
             if name_of(file) in days.stood_for:
@@ -313,6 +324,15 @@ class Shelf:
         return Finding(
             Kind.UNREADABLE, f"cannot be read: {error.strerror}", self.name_of(path), book
         )
+
+
+def _changed(file: DataFile, data: bytes, name: str, written: WrittenFile | None) -> Finding:
+    sizes, tick = "", int(start_of(file.partition).timestamp())
+    if written is not None:
+        sizes = f" ({written.bytes} bytes were written, {len(data)} are there)"
+        tick = written.first_tick
+    text = f"has changed since it was written{sizes}: restore it from a backup"
+    return Finding(Kind.CHANGED, text, name, file.partition.book, tick)
 
 
 def _below(entry: os.DirEntry[str]) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.datafile import DataFile, GoneError
 from bitso_spread.lake.filters import DAY_MINUTES, midnight_of
+from bitso_spread.lake.shown import shown
 
 # Folders are texts here: a Path for each of the 144 of a day takes as long as listing them.
 
@@ -68,7 +69,7 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     except FileNotFoundError:
         raise GoneError(Path(folder)) from None
     except OSError as error:
-        raise LakeError(f"{folder} cannot be read: {error.strerror}") from error
+        raise LakeError(f"{shown(folder)} cannot be read: {error.strerror}") from error
 
 
 def _children(folder: str | Path, key: str) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ import polars as pl
 
 from bitso_spread.lake.columns import TIME
 from bitso_spread.lake.datafile import DataFile
+from bitso_spread.lake.shown import shown
 
 # More than a day of one book, which is 5.6 MB of CSV and takes 45 ms to list, read and sort.
 # Larger portions are no faster by the row, and hold more rows in memory.
@@ -27,16 +28,23 @@ def in_order(
     files: Iterable[DataFile],
     read: Callable[[Sequence[DataFile]], pl.DataFrame],
     portion_bytes: int = _PORTION_BYTES,
+    portion_files: int | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Give the rows of files that come by their start, in frames that follow one another.
 
     No row lies before the start of its own file, so what lies before the start of all files
     to come is complete; the rest waits. A foreign file that breaks this gives its early rows
     late, with a warning.
+
+    Args:
+        files: by their start.
+        read: gives the rows of some of them.
+        portion_bytes: how much of them is read at a time.
+        portion_files: how many of them at most; None for any number.
     """
     waiting: pl.DataFrame | None = None
     given: datetime | None = None
-    for portion, following in _portions(files, portion_bytes):
+    for portion, following in _portions(files, portion_bytes, portion_files):
         rows = read(portion)
         early = 0 if given is None else rows.filter(pl.col(TIME) < given).height
         if early:
@@ -44,7 +52,7 @@ def in_order(
                 "%d of the rows under %s and later batches are earlier than their folders say: "
                 "they come out of order",
                 early,
-                portion[0].path.parent,
+                shown(portion[0].path.parent),
             )
         rows = _sorted(rows if waiting is None else pl.concat([waiting, rows]))
         complete = rows.height
@@ -84,13 +92,14 @@ def at_least_one(frames: Iterable[pl.DataFrame], empty: pl.DataFrame) -> Iterato
 
 
 def _portions(
-    files: Iterable[DataFile], size: int
+    files: Iterable[DataFile], size: int, most: int | None
 ) -> Iterator[tuple[list[DataFile], datetime | None]]:
     """Cut where a file starts later than the last one; each portion comes with that start."""
     portion: list[DataFile] = []
     held = 0
     for file in files:
-        if held >= size and file.start > portion[-1].start:
+        full = held >= size or (most is not None and len(portion) >= most)
+        if full and file.start > portion[-1].start:
             yield portion, file.start
             portion, held = [], 0
         portion.append(file)

@@ -23,6 +23,7 @@ from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.files import OnBad, columns_of, read_readable
 from bitso_spread.lake.filters import Asked, Filters, Question
 from bitso_spread.lake.merge import at_least_one, first_rows, in_order
+from bitso_spread.lake.place import open_place
 from bitso_spread.lake.pruning import KEYS, Condition
 from bitso_spread.lake.records import Records, read_records
 from bitso_spread.lake.scan import Source
@@ -33,6 +34,9 @@ from bitso_spread.model import State, resolve_book
 
 _log = logging.getLogger("bitso_spread.lake")
 
+
+# As many as are asked for at a time.
+_FAR_FILES = 32
 
 OnEnvironment = Callable[[str], None] | None
 
@@ -59,7 +63,10 @@ def _split(asking: Asking) -> tuple[Question, Told]:
 
 
 class Lake:
-    """A lake on disk, ours or another writer's of the same layout, to be asked.
+    """A lake, ours or another writer's of the same layout, to be asked.
+
+    It lies in a folder, or in object storage under a URL such as ``s3://bucket/prefix``: see
+    `bitso_spread.cloud.connect` for credentials.
 
     Every method takes the conditions of `Question` by name::
 
@@ -72,27 +79,43 @@ class Lake:
     written or, where the lake has no such book, the reversed one.
 
     Raises:
-        UsageError: `table` cannot be the name of a folder.
-        LakeError: there is no lake.
+        UsageError: `table` cannot be the name of a folder, or a URL is no lake's.
+        MissingExtraError: it is in object storage, and the extra ``cloud`` is not installed.
+        LakeError: there is no lake, or object storage cannot be asked.
     """
 
-    def __init__(self, path: str | Path, table: str = layout.TABLE) -> None:
+    def __init__(
+        self, path: str | Path, table: str = layout.TABLE, *, state: str | Path | None = None
+    ) -> None:
         if not layout.is_table_name(table):
             raise UsageError(f"{table!r} is not the name of a table: write a plain folder name")
         self.table = table
-        self.root = layout.locate(Path(path), table)
-        """Absolute; the table is a folder in it."""
-        self._walk = Walk(self.root, table)
-        # A collector makes its journal at once, and the table with its first batch.
-        if not (
-            (self.root / table).is_dir()
-            or layout.state_file(self.root, table).is_file()
-            or (self.root / layout.daily_table(table)).is_dir()
-        ):
+        self.place = open_place(path, table, state)
+        """Where it lies."""
+        self.root = self.place.root
+        """Absolute; the table is a folder in it. Of a lake in object storage, a temporary folder:
+        what is read of it is copied there."""
+        self._walk = Walk(self.place, table)
+        if not self.place.has_table(table):
             raise LakeError(
-                f"there is no lake at {self.root}: it has no folder {table}; name the right one "
+                f"there is no lake at {self.name}: it has no folder {table}; name the right one "
                 "with --lake, or make one with bitso-spread collect",
             )
+
+    @property
+    def name(self) -> str:
+        """What people call it: its absolute path, or its URL."""
+        return self.place.name
+
+    @property
+    def state(self) -> Path | None:
+        """The folder of the lake with its collector's journal; None if that is not at hand."""
+        return self.place.state
+
+    @property
+    def journal(self) -> Path | None:
+        """The journal of its collector; None if that is not at hand."""
+        return None if self.state is None else layout.state_file(self.state, self.table)
 
     def dates(self) -> list[int]:
         """Give the UTC days that have a folder, in order, such as 20240726."""
@@ -129,8 +152,11 @@ class Lake:
         return self._walk.files(self._asked(Filters.of(**question)))
 
     def where(self, condition: Condition) -> Iterator[DataFile]:
-        """Give the data files that may hold rows of which a condition is true, by their start."""
-        return self._walk.files(condition)
+        """Give the data files that may hold rows of which a condition is true.
+
+        They come by day, then by book, then by their start.
+        """
+        return self._walk.files(condition, by_book=True)
 
     def scan(self, *, columns: str | None = None, **told: Unpack[Told]) -> pl.LazyFrame:
         """Give all rows as a LazyFrame, which opens the partitions that a query needs.
@@ -141,9 +167,8 @@ class Lake:
 
             lake.scan().filter(pl.col("date") == 20240726, pl.col("spread") > 0.5).collect()
 
-        Rows come by day, and within a day by batch, then book; a book's day that is compacted
-        comes as one batch. With a condition and a limit, ``collect(engine="streaming")`` opens no
-        further file once it has enough.
+        Rows come by day, then by book, then by batch, compacted or not. With a condition and a
+        limit, ``collect(engine="streaming")`` opens no further file once it has enough.
 
         Args:
             columns: ``five`` or ``full``; by default as the latest file has them.
@@ -154,6 +179,7 @@ class Lake:
         return Source(
             self.where,
             self._walk.relist,
+            self.place,
             {**SCHEMAS[kind], **KEYS},
             on_bad=told.get("on_bad"),
             on_environment=told.get("on_environment") or _tell_nobody,
@@ -221,7 +247,9 @@ class Lake:
         filters = Filters.of(**question)
         choice = self._asked(filters)
         read = partial(self._read, filters, choice, columns, told)
-        frames = in_order(self._walk.files(choice), read)
+        # Each file that is read beyond the limit would be a request.
+        most = _FAR_FILES if self.place.is_far and limit is not None else None
+        frames = in_order(self._walk.files(choice), read, portion_files=most)
         asked = frames if limit is None else first_rows(frames, limit)
         return at_least_one(asked, no_rows(SCHEMAS[columns]))
 
@@ -245,6 +273,7 @@ class Lake:
                 several,
                 [*SCHEMAS[columns]],
                 relist=lambda files: self._walk.relist(files, choice),
+                held=self.place.held,
             )
 
         by_environment: dict[str, list[DataFile]] = {}
@@ -261,7 +290,7 @@ class Lake:
 
     def _missed(self) -> pl.DataFrame:
         """Give the spans that the recorder was stopped for, from the first to the last second."""
-        records = read_records(layout.state_file(self.root, self.table)) or Records()
+        records = read_records(self.journal) or Records()
         spans = [
             (book, outage.first_tick, outage.last_tick)
             for book, outages in records.outages.items()
@@ -279,7 +308,7 @@ class Lake:
             if file.day is not None and file.day.cover is not None:
                 return file.day.cover.columns
             # What is wrong with a file is told when its rows are asked for.
-            with suppress(LakeError):
+            with suppress(LakeError), self.place.held([file]):
                 return FULL if {*SCHEMAS[FULL]} <= {*columns_of(file)} else FIVE
         return FIVE
 
@@ -300,7 +329,7 @@ class Lake:
             except UnknownBookError:
                 missing.append(name)
         if found and missing:
-            _log.warning("the lake %s has no book %s", self.root, ", ".join(missing))
+            _log.warning("the lake %s has no book %s", self.name, ", ".join(missing))
         return frozenset(found)
 
     def _books_of(self, filters: Filters) -> set[str]:

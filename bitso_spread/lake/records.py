@@ -69,13 +69,13 @@ def _date_of(day: int) -> int:
     return Partition.of("", day * DAY_S).date
 
 
-def read_records(path: Path) -> Records | None:
-    """Read the journal at a path as it stands now; None where there is none.
+def read_records(path: Path | None) -> Records | None:
+    """Read the journal at a path as it stands now; None where there is none, or no path.
 
     Raises:
         LakeError: it cannot be read, or a newer version of this package made it.
     """
-    if not path.is_file():
+    if path is None or not path.is_file():
         return None
     taken_at = time.time()
     with _private_copy(path) as copy:

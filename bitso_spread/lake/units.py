@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 
 import polars as pl
@@ -26,10 +27,13 @@ from bitso_spread.lake.files import (
     read_numbered,
 )
 from bitso_spread.lake.pruning import BOOK_KEY, KEYS
+from bitso_spread.lake.shown import shown
 
 ReadBatches = Callable[[Sequence[DataFile], Sequence[str]], pl.DataFrame]
 Relist = Callable[[Sequence[DataFile]], list[DataFile]]
 """Lists files anew of which one was gone."""
+Hold = Callable[[Sequence[DataFile]], AbstractContextManager[None]]
+"""Has files where they can be read, for as long as that takes."""
 
 _MINUTES = "minutes"
 _PARQUET = layout.SUFFIXES["parquet"]
@@ -38,12 +42,17 @@ _OF_PATH = ("date", BOOK_KEY)
 _TYPES = {**ALL, **KEYS}
 
 
+def _there(_: Sequence[DataFile]) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 def read_rows(
     files: Sequence[DataFile],
     names: Sequence[str] = COLUMNS,
     *,
     relist: Relist | None = None,
     read_batches: ReadBatches = read_files,
+    held: Hold = _there,
 ) -> pl.DataFrame:
     """Give these columns of the rows of files, those of each compacted day in order.
 
@@ -52,24 +61,47 @@ def read_rows(
         names: the columns.
         relist: asked once, where a file is gone: a compaction may have taken its rows over.
         read_batches: reads files of partitions.
+        held: has files where they can be read.
 
     Raises:
         LakeError: a file is gone, cut short or not what it should be; it is named.
     """
     try:
-        return _read(files, names, read_batches)
+        with held(files):
+            return _read(files, names, read_batches)
     except GoneError:
         if relist is None:
             raise
-        return _read(relist(files), names, read_batches)
+        again = relist(files)
+        with held(again):
+            return _read(again, names, read_batches)
 
 
 def read_keyed(files: Sequence[DataFile], names: Sequence[str]) -> pl.DataFrame:
     """Give these columns of the rows of partitions' files, in order; they may be partition keys."""
     wanted = [name for name in names if name not in KEYS] or ["book"]
+    if _MINUTES not in names:
+        return _read_book_days(files, names, wanted)
     rows = read_numbered(files, names=wanted)
     keys = _keys(files, [name for name in names if name in KEYS])
     return rows.with_columns(keys).select(names)
+
+
+def _read_book_days(
+    files: Sequence[DataFile], names: Sequence[str], wanted: Sequence[str]
+) -> pl.DataFrame:
+    """Read each book's day at once: its keys are those of all its rows."""
+    frames = [pl.DataFrame(schema={name: _TYPES[name] for name in names})]
+    places = groupby(files, lambda file: (file.partition.date, file.partition.book))
+    for (date, book), group in places:
+        rows = read_files([*group], wanted, ordered=True)
+        keys = {"date": date, BOOK_KEY: book}
+        frames.append(
+            rows.with_columns(
+                pl.lit(value, KEYS[name]).alias(name) for name, value in keys.items()
+            ).select(names)
+        )
+    return frames[1] if len(frames) == 2 else pl.concat(frames)
 
 
 def can_be_scanned(files: Iterable[DataFile]) -> bool:
@@ -169,8 +201,8 @@ def _read_day(file: DataFile, names: Sequence[str]) -> pl.DataFrame:
         frame = pl.read_parquet(data, columns=sorted(wanted))
     except (*UNREADABLE, ValueError, KeyError, TypeError) as error:
         raise LakeError(
-            f"{file.path} cannot be read: {first_line(error)}; restore it from a backup, or, while "
-            "all files of that day are in the table, delete it and compact again"
+            f"{shown(file.path)} cannot be read: {first_line(error)}; restore it from a backup, "
+            "or, while all files of that day are in the table, delete it and compact again"
         ) from error
     if day is None or day.cover is None or cover.digest != day.cover.digest:
         raise GoneError(file.path)

@@ -7,18 +7,18 @@ of all its files; what is chosen is decided by a `Choice`, what is in a file is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, groupby
-from pathlib import Path
 from typing import Protocol
 
 from bitso_spread.lake import layout
-from bitso_spread.lake.daily import Marks, beside, compacted
+from bitso_spread.lake.daily import beside, compacted
 from bitso_spread.lake.datafile import DataFile, Day, GoneError
 from bitso_spread.lake.layout import Partition
-from bitso_spread.lake.listing import batches_in, books_in, days_in, files_in, names_in
+from bitso_spread.lake.place import Marked, Pair, Place
+from bitso_spread.lake.shown import shown
 
 _log = logging.getLogger("bitso_spread.lake")
 
@@ -52,11 +52,11 @@ class Walk:
     Its methods raise `LakeError` where a folder is gone, or cannot be read.
     """
 
-    def __init__(self, root: Path, table: str) -> None:
-        self._root = root
+    def __init__(self, place: Place, table: str) -> None:
+        self._place = place
         self._table = table
-        self._folder = root / table
-        self._daily = root / layout.daily_table(table)
+        self._folder = place.root / table
+        self._daily = place.root / layout.daily_table(table)
 
     def days(self) -> list[int]:
         """Give the UTC days that there are, in order."""
@@ -65,40 +65,52 @@ class Walk:
     def books(self, choice: Choice) -> dict[int, set[str]]:
         """Give the books that are chosen of each day that is."""
         days = self._days()
-        return {
-            day: set(choice.books(day, [*self._books(days[day])])) for day in choice.days([*days])
-        }
+        chosen = choice.days([*days])
+        self._place.foresee_days(days[day] for day in chosen)
+        return {day: set(choice.books(day, [*self._books(days[day])])) for day in chosen}
 
     def folders(self, choice: Choice) -> Iterator[tuple[Partition, str]]:
         """Give the folders of the table that are chosen, by their start, then by book."""
         days = self._days()
         for day in choice.days([*days]):
             books = self._books(days[day])
+            chosen = choice.books(day, [*books])
+            self._place.foresee_books((books[book][0], None) for book in chosen)
             batches = {
                 Partition(day, minutes, book): path
-                for book in choice.books(day, [*books])
+                for book in chosen
                 if (folder := books[book][0]) is not None
-                for minutes, path in batches_in(folder)
+                for minutes, path in self._place.batches_in(folder)
             }
             for partition in choice.partitions(sorted(batches)):
                 yield partition, batches[partition]
 
-    def files(self, choice: Choice) -> Iterator[DataFile]:
-        """Give the files that may hold rows that are chosen, by their start, then by book."""
-        marks = Marks(self._root, self._table)
+    def files(self, choice: Choice, *, by_book: bool = False) -> Iterator[DataFile]:
+        """Give the files that may hold rows that are chosen, day by day.
+
+        Args:
+            choice: what is chosen.
+            by_book: each book's files of a day in a row, by their start; else all of a day by
+                their start, then by book.
+        """
+        marks = self._place.marks(self._table)
         days = self._days()
         chosen = choice.days([*days])
         own = set(choice.days(chosen, over_midnight=False))
-        for day in chosen:
+        for done, day in enumerate(chosen):
             books = self._books(days[day])
             wanted = choice.books(day, [*books])
-            yield from self._files_of(
-                day, {book: books[book] for book in wanted}, choice, marks, own=day in own
-            )
+            self._place.foresee_books(books[book] for book in wanted)
+            if ahead := self._place.days_ahead(done):
+                self._foresee(days, chosen[done + 1 :], ahead, choice)
+            for group in ([book] for book in wanted) if by_book else [wanted]:
+                yield from self._files_of(
+                    day, {book: books[book] for book in group}, choice, marks, own=day in own
+                )
 
     def latest(self) -> Iterator[DataFile]:
         """Give all files, the latest day first, and of a book the latest first."""
-        marks = Marks(self._root, self._table)
+        marks = self._place.marks(self._table)
         for day, folders in reversed(self._days().items()):
             for book, places in self._books(folders).items():
                 units = self._compacted(day, book, places, (day, book) in marks)
@@ -119,7 +131,8 @@ class Walk:
             choice: by which they were.
         """
         again: list[DataFile] = []
-        marks = Marks(self._root, self._table)
+        self._place.forget(files)
+        marks = self._place.marks(self._table)
         days = self._days()
         for file in (file for file in files if file.day is not None):
             date, book = file.partition.date, file.partition.book
@@ -133,31 +146,35 @@ class Walk:
             again += self._taken_over([*group])
         return again
 
-    def _days(self) -> dict[int, tuple[str | None, str | None]]:
+    def _foresee(
+        self, days: Mapping[int, Pair], coming: Sequence[int], ahead: int, choice: Choice
+    ) -> None:
+        """Have what comes next listed ahead: the books of days, and what those nearer have."""
+        self._place.foresee_days(days[day] for day in coming[: 2 * ahead])
+        for day in coming[:ahead]:
+            books = self._books(days[day])
+            self._place.foresee_books(books[book] for book in choice.books(day, [*books]))
+
+    def _days(self) -> dict[int, Pair]:
         """Give each day with its folder in the table, and in that of compacted days."""
-        there = dict(days_in(self._folder)) if self._folder.is_dir() else {}
-        try:
-            made = dict(days_in(self._daily))
-        except GoneError:
-            made = {}
+        there = dict(self._place.days_in(self._folder))
+        made = dict(self._place.days_in(self._daily))
         return {day: (there.get(day), made.get(day)) for day in sorted({*there, *made})}
 
-    def _books(
-        self, folders: tuple[str | None, str | None]
-    ) -> dict[str, tuple[str | None, str | None]]:
+    def _books(self, folders: Pair) -> dict[str, Pair]:
         """Give the books of a day, each with its folders, likewise."""
-        there, made = (dict(books_in(folder)) if folder else {} for folder in folders)
+        there, made = (dict(self._place.books_in(folder)) if folder else {} for folder in folders)
         return {book: (there.get(book), made.get(book)) for book in {**there, **made}}
 
-    def _batches(self, places: tuple[str | None, str | None]) -> list[tuple[int, str]]:
-        return [] if places[0] is None else [*batches_in(places[0])]
+    def _batches(self, places: Pair) -> list[tuple[int, str]]:
+        return [] if places[0] is None else [*self._place.batches_in(places[0])]
 
     def _files_of(
         self,
         day: int,
-        books: dict[str, tuple[str | None, str | None]],
+        books: dict[str, Pair],
         choice: Choice,
-        marks: Marks,
+        marks: Marked,
         *,
         own: bool,
     ) -> Iterator[DataFile]:
@@ -193,7 +210,7 @@ class Walk:
 
     def _files_in(self, partition: Partition, folder: str) -> list[DataFile]:
         try:
-            return [*files_in(partition, folder)]
+            return [*self._place.files_in(partition, folder)]
         except GoneError:
             if slices := self._slices(partition):
                 return slices
@@ -201,10 +218,11 @@ class Walk:
 
     def _slices(self, partition: Partition, environment: str | None = None) -> list[DataFile]:
         """Give what compacted days have of a partition."""
+        folder = self._daily / layout.day_path(partition.date, partition.book)
         return [
             replace(unit, partition=partition, day=Day(unit.day.cover, only=frozenset({minutes})))
             for minutes in [partition.minutes]
-            for unit in compacted(self._root, self._table, partition.book, partition.date)
+            for unit in self._units(partition.date, partition.book, str(folder))
             if unit.day is not None and unit.day.cover is not None
             if minutes in unit.day.cover.minutes
             if environment in {None, unit.environment}
@@ -212,17 +230,15 @@ class Walk:
 
     def _taken_over(self, group: list[DataFile]) -> list[DataFile]:
         """Give a partition's files, or in their place what a compacted day now has of it."""
-        if all(file.path.exists() for file in group):
+        if all(self._place.is_there(file) for file in group):
             return group
         slices = self._slices(group[0].partition, group[0].environment)
         if not slices:
             return group
         new, _ = beside(slices, group)
-        return [*slices, *(file for file in new if file.path.exists())]
+        return [*slices, *(file for file in new if self._place.is_there(file))]
 
-    def _compacted(
-        self, day: int, book: str, places: tuple[str | None, str | None], marked: bool
-    ) -> list[DataFile] | None:
+    def _compacted(self, day: int, book: str, places: Pair, marked: bool) -> list[DataFile] | None:
         """Give a book's day as it is compacted; None if it is not, or that is no longer true.
 
         Folders are listed before the compacted files are looked at: what is pruned between
@@ -231,8 +247,8 @@ class Walk:
         there, made = places
         if made is None:
             return None
-        names = names_in(there) if there is not None else set()
-        units = compacted(self._root, self._table, book, day)
+        names = self._place.names_in(there) if there is not None else set()
+        units = self._units(day, book, made)
         if not units:
             return None
         covered = _names_of(_covered(units[0]))
@@ -240,9 +256,10 @@ class Walk:
             covered = covered.union(*(_names_of(_covered(unit)) for unit in units[1:]))
         if not marked and names <= covered:
             return units
+        batches = self._place.batches_in(there) if there is not None and names else ()
         files = [
             file
-            for minutes, path in (batches_in(there) if there is not None and names else ())
+            for minutes, path in batches
             for file in self._still_in(Partition(day, minutes, book), path)
         ]
         files.sort(key=lambda file: file.partition)
@@ -251,12 +268,16 @@ class Walk:
             covers = [unit.day.cover for unit in units if unit.day is not None]
             if not any(cover is not None and cover.pruned for cover in covers):
                 return None
-            _log.warning("%s has changed since its day was compacted", changed[0].path)
+            _log.warning("%s has changed since its day was compacted", shown(changed[0].path))
         return _with_beside(units, new)
+
+    def _units(self, day: int, book: str, folder: str) -> list[DataFile]:
+        self._place.bring_days(folder)
+        return compacted(self._place.root, self._table, book, day)
 
     def _still_in(self, partition: Partition, folder: str) -> list[DataFile]:
         try:
-            return [*files_in(partition, folder)]
+            return [*self._place.files_in(partition, folder)]
         except GoneError:
             return []  # pruned, so that a compacted day has it
 

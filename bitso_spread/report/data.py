@@ -60,7 +60,7 @@ class Report:
     """What a page shows."""
 
     lake: str
-    """The absolute path."""
+    """The absolute path, or the URL."""
     table: str
     tz: str
     thresholds: tuple[float, ...]
@@ -111,7 +111,7 @@ def gather(
     seen = audit(lake, on_progress=partial(on_progress, "checking"), **question)
     days = _by_book([day for day in seen.days if day.expected])
     if not days:
-        raise NothingToReportError(f"there is nothing to report: {lake.root} has no such row")
+        raise NothingToReportError(f"there is nothing to report: {lake.name} has no such row")
     on_progress("statistics", 0, 1)
     # What is wrong with a file is told once: below.
     quiet = None if on_bad is None else lambda _: None
@@ -137,7 +137,7 @@ def gather(
         for book, of_book in days.items()
     )
     return Report(
-        lake=str(lake.root),
+        lake=lake.name,
         table=lake.table,
         tz=tz,
         thresholds=limits,

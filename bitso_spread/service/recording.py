@@ -74,9 +74,18 @@ class Recording:
         return self.value("--metrics-port")
 
     @property
+    def publishes(self) -> bool:
+        """Whether samples go to Kafka as well."""
+        return self.value("--publish") not in {None, "none"}
+
+    @property
     def extras(self) -> list[str]:
         """The optional parts of this package that it needs."""
-        needed = {"metrics": self.metrics_port is not None, "sim": self.simulated}
+        needed = {
+            "kafka": self.publishes,
+            "metrics": self.metrics_port is not None,
+            "sim": self.simulated,
+        }
         return [extra for extra, is_needed in needed.items() if is_needed]
 
     def arguments(self, lake: str, *, in_container: bool = False) -> Iterator[tuple[str, ...]]:

@@ -22,7 +22,8 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from bitso_spread.errors import LakeError, MissingExtraError
+from bitso_spread.cloud.address import is_url
+from bitso_spread.errors import LakeError, MissingExtraError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import FIVE, FULL, SCHEMAS, check_columns
 from bitso_spread.lake.daily import is_compacted
@@ -82,6 +83,8 @@ def read_lake(
         UsageError: `table` or `columns` make no sense.
         LakeError: there is no lake, a folder cannot be read, or it is compacted all the time.
     """
+    if is_url(str(path)):
+        raise UsageError(f"{path} is read by Spark itself: give read_lake a folder")
     lake = Lake(path, table)
     kind = columns or (FULL if "state" in lake.scan().collect_schema() else FIVE)
     check_columns(kind)
@@ -131,7 +134,7 @@ def _compacted_days(lake: Lake) -> list[DataFile]:
     """Give the compacted files that stand for their day, and what is to be read beside them."""
     if not (lake.root / layout.daily_table(lake.table)).is_dir():
         return []
-    found = [*Walk(lake.root, lake.table).files(_Compacted(lake))]
+    found = [*Walk(lake.place, lake.table).files(_Compacted(lake))]
     stand = {_day_of(file) for file in found if file.day is not None}
     return [file for file in found if _day_of(file) in stand]
 

@@ -100,7 +100,7 @@ SELECTS = (
 
 
 def answers(
-    root: Path,
+    root: Path | str,
     questions: Sequence[dict[str, Any]] = QUESTIONS,
     selects: Sequence[str] = SELECTS,
 ) -> list[Any]:

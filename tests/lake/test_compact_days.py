@@ -146,8 +146,8 @@ def between(monkeypatch: pytest.MonkeyPatch, lake: Path, *, prune: bool) -> list
     listed: list[int] = []
     files = Walk.files
 
-    def files_and_then(walk: Walk, choice: Choice) -> Iterator[DataFile]:
-        found = [*files(walk, choice)]
+    def files_and_then(walk: Walk, choice: Choice, *, by_book: bool = False) -> Iterator[DataFile]:
+        found = [*files(walk, choice, by_book=by_book)]
         listed.append(len(found))
         monkeypatch.setattr(Walk, "files", files)
         compacted(lake, prune=prune)
@@ -198,8 +198,8 @@ def test_a_file_that_is_gone_for_good_is_named(lake: Path, monkeypatch: pytest.M
     (gone, *_) = sources(lake)
     files = Walk.files
 
-    def files_and_then(walk: Walk, choice: Choice) -> Iterator[DataFile]:
-        found = [*files(walk, choice)]
+    def files_and_then(walk: Walk, choice: Choice, *, by_book: bool = False) -> Iterator[DataFile]:
+        found = [*files(walk, choice, by_book=by_book)]
         gone.unlink()
         yield from found
 
@@ -281,8 +281,8 @@ def test_a_day_that_breaks_once_it_is_listed_is_named(
     broken = daily_files(lake)[1]
     files = Walk.files
 
-    def files_and_then(walk: Walk, choice: Choice) -> Iterator[DataFile]:
-        found = [*files(walk, choice)]
+    def files_and_then(walk: Walk, choice: Choice, *, by_book: bool = False) -> Iterator[DataFile]:
+        found = [*files(walk, choice, by_book=by_book)]
         broken.write_bytes(broken.read_bytes()[:-30])
         yield from found
 

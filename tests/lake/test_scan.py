@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from operator import and_, or_
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitso_spread.errors import LakeError, UsageError
+from bitso_spread.lake import scan, units
 from bitso_spread.lake.columns import FULL, SCHEMA, SCHEMAS
+from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.pruning import KEYS, Condition
 from bitso_spread.lake.reader import Lake
@@ -184,6 +188,69 @@ def test_a_limit_opens_no_file_beyond_it(lake: Lake, monkeypatch: pytest.MonkeyP
     assert found.height == 5
     # polars asks for up to two portions ahead of what it needs.
     assert len(read) <= 4
+
+
+@pytest.fixture
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Portions of one file each, so that a few files are as many portions as a year has."""
+    monkeypatch.setattr(scan, "_PORTION_FILES", 1)
+
+
+def opened_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    names: list[str] = []
+
+    def read_rows(files: Sequence[DataFile], *args: Any, **kwargs: Any) -> pl.DataFrame:
+        names.extend(file.path.name for file in files)
+        return units.read_rows(files, *args, **kwargs)
+
+    monkeypatch.setattr(scan, "read_rows", read_rows)
+    return names
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_rows_come_by_day_then_book_then_batch_also_where_portions_are_read_at_once(
+    lake: Lake, whole: pl.DataFrame
+) -> None:
+    assert whole["date"].is_sorted()
+    for day in whole.partition_by("date"):
+        assert day["order_book"].is_sorted()
+        assert all(book["minutes"].is_sorted() for book in day.partition_by("order_book"))
+    assert lake.scan().collect().equals(whole)
+    without = [name for name in whole.columns if name != "minutes"]
+    assert lake.scan().select(without).collect().equals(whole.select(without))
+
+
+def test_files_of_several_forms_in_one_day_keep_their_order(tmp_path: Path) -> None:
+    for number, form in enumerate(["csv", "parquet"] * 4):
+        put_batch(tmp_path, "btc_mxn", MIDNIGHT + timedelta(minutes=10 * number), form)
+    rows = Lake(tmp_path).scan().select("orderbook_timestamp", "date").collect()
+    assert rows["orderbook_timestamp"].is_sorted()
+    assert rows.height == 80
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_file_that_is_read_ahead_and_cannot_be_is_named(tmp_path: Path) -> None:
+    for minutes in range(12):
+        put_batch(tmp_path, "btc_mxn", MIDNIGHT + timedelta(minutes=minutes))
+    (bad,) = (tmp_path / TABLE).rglob("minutes=9/*")
+    bad.write_text(bad.read_text()[:-3])
+    with pytest.raises(LakeError, match=f"{bad.name} is cut short"):
+        Lake(tmp_path).scan().select("spread").collect()
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_question_that_is_given_up_leaves_the_rest_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minutes in range(40):
+        put_batch(tmp_path, "btc_mxn", MIDNIGHT + timedelta(minutes=minutes))
+    read = opened_files(monkeypatch)
+    portions = Lake(tmp_path).scan().select("spread").collect_batches(lazy=True, chunk_size=10)
+    for _ in range(8):
+        next(portions)
+    del portions
+    gc.collect()
+    assert len(read) < 30
 
 
 def test_full_columns_come_where_the_latest_file_has_them(tmp_path: Path) -> None:

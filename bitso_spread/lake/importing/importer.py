@@ -24,10 +24,12 @@ from pathlib import Path
 import polars as pl
 
 from bitso_spread.clock import check_interval
+from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import LakeBusyError, LakeError, LakeIdentityError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import ALL, FULL, SCHEMAS, TIME, check_columns
 from bitso_spread.lake.files import OnBad
+from bitso_spread.lake.importing.fetching import on_disk
 from bitso_spread.lake.importing.journals import SourceJournal
 from bitso_spread.lake.importing.outcome import Imported, Reason
 from bitso_spread.lake.importing.parsing import column_names, is_full, read_rows, with_all
@@ -81,8 +83,8 @@ def import_rows(
     before `held`, and else what was there first.
 
     Args:
-        sources: files, ``.csv`` or ``.parquet``, and folders of them; the first one's rows win
-            where none is better.
+        sources: files, ``.csv`` or ``.parquet``, folders of them, and URLs of such in object
+            storage; the first one's rows win where none is better.
         lake: the lake's folder, which is made if it is not there.
         table: its table.
         file_format: ``csv`` or ``parquet``; by default the lake's own, for a new one ``csv``.
@@ -108,7 +110,22 @@ def import_rows(
         check_columns(columns)
     if interval is not None:
         check_interval(interval)
-    found = find(list(sources))
+    sources = list(sources)
+    if any(is_url(str(source)) for source in sources):
+        with on_disk(sources) as paths:
+            return import_rows(
+                paths,
+                lake,
+                table=table,
+                file_format=file_format,
+                columns=columns,
+                interval=interval,
+                merge=merge,
+                on_bad=on_bad,
+                on_progress=on_progress,
+                now=now,
+            )
+    found = find(sources)
     with Table(Path(lake), table) as target, _alone(target) as folder:
         state = LakeState(layout.state_file(target.lake, target.name))
         try:

@@ -18,6 +18,7 @@ from bitso_spread.lake import layout
 from bitso_spread.lake.columns import ALL, COLUMNS, FULL, INSTANT, SCHEMAS, TIME
 from bitso_spread.lake.files import UNREADABLE, first_line
 from bitso_spread.lake.importing.outcome import Reason
+from bitso_spread.lake.shown import shown
 from bitso_spread.model import parse_book
 
 Refuse = Callable[[Reason, int, str], None]
@@ -48,9 +49,9 @@ def column_names(path: Path) -> tuple[str, ...]:
         raise _unreadable(path, error) from error
     missing = [name for name in COLUMNS if name not in names]
     if missing:
-        raise LakeError(f"{path} cannot be imported: it has no column {', '.join(missing)}")
+        raise LakeError(f"{shown(path)} cannot be imported: it has no column {', '.join(missing)}")
     if len(set(names)) < len(names):
-        raise LakeError(f"{path} cannot be imported: two of its columns have the same name")
+        raise LakeError(f"{shown(path)} cannot be imported: two of its columns have the same name")
     return names
 
 
@@ -161,7 +162,7 @@ def _conform(path: Path, raw: pl.DataFrame, refuse: Refuse) -> pl.DataFrame:
         failed = bad.fill_null(value=True) & good
         if failed.any():
             line = raw.filter(failed).row(0)
-            refuse(reason, int(failed.sum()), f"{path}: {_in_brief(line)}")
+            refuse(reason, int(failed.sum()), f"{shown(path)}: {_in_brief(line)}")
             good &= ~failed
     return with_all(rows).filter(good)
 
@@ -217,7 +218,7 @@ def _book_name(text: str) -> str | None:
 
 
 def _shown(path: Path, line: bytes) -> str:
-    return f"{path}: {_printable(line.decode(errors='replace'))}"
+    return f"{shown(path)}: {_printable(line.decode(errors='replace'))}"
 
 
 def _in_brief(values: tuple[object, ...]) -> str:
@@ -231,4 +232,4 @@ def _printable(text: str) -> str:
 
 def _unreadable(path: Path, error: BaseException) -> LakeError:
     said = error.strerror if isinstance(error, OSError) else None
-    return LakeError(f"{path} cannot be read: {said or first_line(error)}")
+    return LakeError(f"{shown(path)} cannot be read: {said or first_line(error)}")

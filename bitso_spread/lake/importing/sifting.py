@@ -21,6 +21,7 @@ from bitso_spread.lake.findings import Kind
 from bitso_spread.lake.importing.outcome import LISTED, Disagreement, Imported, Reason
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.records import day_of
+from bitso_spread.lake.shown import shown
 from bitso_spread.model import State
 
 TICK = "tick"
@@ -161,7 +162,8 @@ class Sieve:
         if rows.height:
             first = rows.row(0, named=True)
             text = ",".join("" if first[name] is None else str(first[name]) for name in COLUMNS)
-            self._outcome.refuse(reason, rows.height, f"{self._files[first[SOURCE]]}: {text}")
+            where = shown(self._files[first[SOURCE]])
+            self._outcome.refuse(reason, rows.height, f"{where}: {text}")
 
     def _disagree(self, rows: pl.DataFrame, *, kept: str, other: str) -> None:
         both = rows.filter(pl.col(f"bid{kept}").is_not_null(), pl.col(f"bid{other}").is_not_null())
@@ -171,7 +173,7 @@ class Sieve:
                 row[TICK],
                 (row[f"bid{kept}"], row[f"ask{kept}"]),
                 (row[f"bid{other}"], row[f"ask{other}"]),
-                str(self._files[row[SOURCE]]),
+                shown(self._files[row[SOURCE]]),
             )
             for row in both.head(LISTED).iter_rows(named=True)
         ]

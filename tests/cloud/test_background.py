@@ -1,0 +1,46 @@
+"""Requests under way do not keep a process from ending, nor make a noise of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cloud.conftest import S3
+
+ASK = """
+import sys
+from bitso_spread.cloud.objects import open_store
+store = open_store(sys.argv[1])
+print("asking", flush=True)
+try:
+    {ask}
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("ask", ["store.folders()", "[*store.get_many('abcdef')]"])
+def test_ctrl_c_ends_a_request_that_has_no_answer(s3: S3, ask: str) -> None:
+    s3.gateway.harm("delay", seconds=20)
+    with subprocess.Popen(
+        [sys.executable, "-c", ASK.format(ask=ask), s3.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job, as a test may be one of, does not hear it by itself.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asking\n"
+        deadline = time.monotonic() + 10
+        while not s3.gateway.requests and time.monotonic() < deadline:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=15)
+        assert (out, err, process.returncode) == ("stopped\n", "", 0)
+        assert time.monotonic() - begun < 5
