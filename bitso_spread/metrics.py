@@ -197,6 +197,33 @@ class Series(Source):
         yield waiting
         files = sum(dict(collector.summary.files).values())
         yield CounterMetricFamily("bitso_spread_files_written", "Files in the table", files)
+        yield from self._of_the_store()
+
+    def _of_the_store(self) -> Iterator[Metric]:
+        store, put = self._collector.store, self._collector.summary.uploaded
+        yield CounterMetricFamily(
+            "bitso_spread_files_uploaded", "Files that have come into the store", put
+        )
+        yield GaugeMetricFamily(
+            "bitso_spread_files_waiting",
+            "Files that are finished and not in the store yet",
+            store.files if store else 0,
+        )
+        yield GaugeMetricFamily(
+            "bitso_spread_files_waiting_since_seconds",
+            "When the first of these was finished, in seconds since the epoch; 0 if there is none",
+            (store and store.since) or 0.0,
+        )
+        yield GaugeMetricFamily(
+            "bitso_spread_store_trouble",
+            "1 while the store cannot be asked, or refuses",
+            store is not None and store.trouble is not None,
+        )
+        yield GaugeMetricFamily(
+            "bitso_spread_books_without_lease",
+            "Books that another recorder has in the store",
+            len(store.unleased) if store else 0,
+        )
 
     def _of_publishing(self) -> Iterator[Metric]:
         publisher = self._collector.publisher

@@ -133,6 +133,7 @@ def take_pulse(collector: Collector) -> Heartbeat:
         rows_in_memory=collector.rows_in_memory,
         rows_in_journal=collector.rows_in_journal,
         publishing=_publishing(collector),
+        store=collector.store,
     )
 
 

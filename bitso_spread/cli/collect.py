@@ -6,7 +6,9 @@ import gc
 import math
 import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,10 +32,11 @@ from bitso_spread.cli.options import (
     RestUrlOption,
     TableOption,
     WsUrlOption,
-    lake_folder,
+    lake_address,
     lake_place,
 )
 from bitso_spread.cli.stdout import is_terminal
+from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.model import State
@@ -41,6 +44,7 @@ from bitso_spread.model import State
 if TYPE_CHECKING:
     from bitso_spread.collector import Collector, Plan
     from bitso_spread.exchange.environment import Environment
+    from bitso_spread.lake.heartbeat import StoreBeat
     from bitso_spread.metrics import MetricsServer
     from bitso_spread.plan import PublishPlan
 
@@ -52,6 +56,17 @@ def collect(
     rest_url: RestUrlOption = None,
     ws_url: WsUrlOption = None,
     lake: LakeOption = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            envvar="BITSO_SPREAD_STATE",
+            metavar="DIR",
+            show_default="one of your own",
+            help="With a lake in object storage: the folder for the journal, and for files until "
+            "they are in the store.",
+        ),
+    ] = None,
     table: TableOption = layout.TABLE,
     format: Annotated[  # noqa: A002  (its environment variable is named after it)
         str, typer.Option("--format", metavar="FORMAT", help="Of the files: csv or parquet.")
@@ -132,18 +147,19 @@ def collect(
     Runs until Ctrl-C or SIGTERM, or until --batches or --duration is over;
     all rows so far are loaded into the lake then. What a crash leaves
     behind, the next start loads. To upgrade without a gap, start the new
-    version with --wait, and end the old one.
+    version with --wait, and end the old one. With --lake s3://bucket/prefix
+    finished files go there; while it is out of reach, they wait in --state.
 
     Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
     """
     show_log(debug=settings.debug, log_format=log_format)
-    folder = layout.locate(lake_folder(lake_place(lake, environment), "collect"), table)
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.collector import Plan
 
     plan = Plan(
         books=book or DEFAULT_BOOKS,
-        lake=folder,
+        lake=_lake(lake_place(lake, environment), table),
+        state=None if state is None else layout.locate(state, table),
         table=table,
         format=format,
         columns=columns,
@@ -158,7 +174,7 @@ def collect(
         alerts=alert_plan(alert, alert_hold, alert_cooldown, alert_command),
         publish=None if publish is None else _publish_plan(publish),
     )
-    tell(folder)
+    tell(plan.folder if plan.store is None else f"{plan.store}, by way of {plan.folder}")
     if plan.alerts is not None:
         tell(in_words(plan.alerts))
     if plan.publish is not None and plan.publish.address is not None:
@@ -175,6 +191,13 @@ def _publish_plan(publish: str) -> PublishPlan:
     if publish == "none":
         return PublishPlan(address=None)
     return PublishPlan(address=parse_address(publish), properties=find_properties())
+
+
+def _lake(place: str, table: str) -> Path | str:
+    """Give the lake's folder, absolute, or its URL; naming the table's works too."""
+    if is_url(place):
+        return str(lake_address(place, table))
+    return layout.locate(Path(place), table)
 
 
 def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:
@@ -194,14 +217,16 @@ def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int
     from bitso_spread.cli.signals import ended_by_signals
     from bitso_spread.collector import Collector
 
-    paths = not is_terminal(sys.stdout)
     live = has_screen(sys.stderr) and not is_json()
-    view = Live(paths=paths) if live else Lines(paths=paths)
+    view = (Live if live else Lines)(
+        paths=not is_terminal(sys.stdout), stored=plan.store is not None
+    )
     collector = Collector(
         exchange,
         plan,
         on_tick=lambda tick: view.on_tick(tick, collector),
         on_file=view.on_file,
+        on_object=view.on_object,
     )
 
     def stop() -> None:
@@ -260,13 +285,15 @@ def _report(collector: Collector, exchange: Environment) -> None:
     if (publisher := collector.publisher) is not None:
         waits = f", {left} wait in the journal" if (left := publisher.now.waiting) else ""
         tell(f"{publisher.published} {mark}samples published to {publisher.now.topic}{waits}")
-    for folder, count in sorted(summary.files.items()):
-        tell(f"{count} {'file' if count == 1 else 'files'} under {folder}")
+    for line in _loaded(collector):
+        tell(line)
     if summary.left.rows or summary.left.batches:
         raise BitsoSpreadError(
             f"the disk refused to the end: {summary.left.rows} rows are lost, and "
             f"{summary.left.batches} batches wait in the journal for the next collection"
         )
+    if collector.store is not None and collector.store.files:
+        raise BitsoSpreadError(_left_here(collector.store, plan))
     if summary.states and summary.files:
         lake = shlex.quote(str(plan.lake))
         table = "" if plan.table == layout.TABLE else f" --table {shlex.quote(plan.table)}"
@@ -274,6 +301,30 @@ def _report(collector: Collector, exchange: Environment) -> None:
         tell(
             f"next: {_program()} query --lake {lake}{table} --date {where.date} --book {where.book}"
         )
+
+
+def _loaded(collector: Collector) -> Iterator[str]:
+    """Say how many files are where."""
+    summary = collector.summary
+    if collector.store is None:
+        for folder, count in sorted(summary.files.items()):
+            yield f"{_files(count)} under {folder}"
+    elif summary.uploaded:
+        yield f"{_files(summary.uploaded)} put into {collector.store.url}"
+
+
+def _files(count: int) -> str:
+    return f"{count} {'file' if count == 1 else 'files'}"
+
+
+def _left_here(store: StoreBeat, plan: Plan) -> str:
+    """Say what did not get into the store, why, and how it will."""
+    why = f"{', '.join(store.unleased)} are another recorder's there" if store.unleased else ""
+    reason = store.trouble or why or "the time was over"
+    return (
+        f"{_files(store.files)} wait in {plan.folder} and are not in {plan.store} yet ({reason}): "
+        "the next collect with the same --lake and --state puts them there"
+    )
 
 
 def _program() -> str:

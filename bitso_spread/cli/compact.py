@@ -16,9 +16,9 @@ from bitso_spread.cli.options import (
     HeldBookOption,
     HeldLakeOption,
     TableOption,
-    lake_folder,
 )
 from bitso_spread.cli.stdout import is_terminal
+from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 
@@ -67,7 +67,9 @@ def compact(
             tell(_line(found))
 
     with bars() as show:
-        place = Lake(lake_folder(lake, "compact"), table)
+        place = Lake(lake, table)
+        if is_url(lake):
+            from bitso_spread.cloud.compaction import compact as compact_days
         days = compact_days(place, prune=prune, on_day=note, date=date, book=book)
     say(_summary(days, prune=prune))
     if not days and not failed:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bitso_spread.cloud.address import is_url
+from bitso_spread.cloud.address import Address, is_url, parse
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
@@ -180,6 +181,17 @@ def lake_place(lake: str | None, environment: str) -> str:
     if lake is not None:
         return lake
     return str(SIMULATED_LAKE) if environment == layout.SIMULATED else "."
+
+
+def lake_address(url: str, table: str) -> Address:
+    """Give where a lake in object storage is; naming the table's own folder works too.
+
+    Raises:
+        UsageError: it is no such URL.
+    """
+    address = parse(url)
+    parent, _, name = address.prefix.rpartition("/")
+    return replace(address, prefix=parent) if name == table else address
 
 
 def lake_folder(lake: str, command: str) -> Path:

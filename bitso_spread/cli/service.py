@@ -199,7 +199,8 @@ def _check(params: dict[str, Any]) -> None:
 
     Plan(
         books=WantedBooks(params["book"] or DEFAULT_BOOKS).names,
-        lake=LAKE,
+        lake=params["lake"] or LAKE,
+        state=params["state"],
         table=params["table"],
         format=params["format"],
         columns=params["columns"],

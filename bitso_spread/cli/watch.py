@@ -189,7 +189,7 @@ def _watch_lake(lake: Path, table: str, book: Sequence[str] | None, stop: thread
     for beat in beats:
         marks.add(beat.environment)
     mark, wrong = marks.title() or "", health.complaints
-    alerts = KeptAlerts(health.lake, table)
+    alerts = KeptAlerts(layout.locate(lake, table), table)
     in_force = alerts.look()
 
     def dress(scene: Scene) -> Scene:

@@ -178,3 +178,8 @@ def importing_folder(lake: Path, table: str) -> Path:
 def stale_folder(lake: Path, table: str) -> Path:
     """Give the folder of the marks on compacted days to which files have come since."""
     return state_folder(lake) / "stale" / table
+
+
+def aside_folder(lake: Path, table: str) -> Path:
+    """Give the folder of files that could not go into the store as they are."""
+    return state_folder(lake) / "aside" / table

@@ -82,6 +82,15 @@ CREATE TABLE outgoing (
     PRIMARY KEY (topic, book, tick)
 ) STRICT, WITHOUT ROWID
 """,
+    # Of a lake in object storage: see `bitso_spread.lake.uploads`.
+    """
+CREATE TABLE upload (
+    path TEXT PRIMARY KEY, key TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE store (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL
+) STRICT
+""",
 )
 # Of `sample`, besides the batch, in the order of a `Sample`.
 _ROW = ", ".join(field.name for field in fields(Sample))
@@ -139,6 +148,15 @@ class Outage:
     """None while it lasts."""
 
 
+def open_journal(path: Path) -> Database:
+    """Open the journal, for one thread at a time.
+
+    Raises:
+        LakeError: the file cannot be opened, or a newer version of this package made it.
+    """
+    return Database(path, _STEPS)
+
+
 class LakeState(Closing):
     """A connection to what stands beside a table; for one thread at a time.
 
@@ -151,7 +169,7 @@ class LakeState(Closing):
     """
 
     def __init__(self, path: Path, *, topic: str | None = None) -> None:
-        self._db = Database(path, _STEPS)
+        self._db = open_journal(path)
         self._topic = topic
 
     def close(self) -> None:

@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitso_spread.backoff import Backoff
 from bitso_spread.clock import monotonic
 from bitso_spread.complaint import Complaint
 from bitso_spread.errors import LakeError
-from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.lake import layout
 from bitso_spread.lake.locks import BookLocks
 from bitso_spread.lake.outgoing import Outgoing

@@ -6,11 +6,11 @@ from textwrap import indent
 
 from bitso_spread import __version__
 from bitso_spread.service.image import (
-    ENVIRONMENT,
     LAKE,
     SECRETS,
     USER,
     command,
+    environment,
     health,
     port,
     properties,
@@ -75,10 +75,13 @@ services:
 def compose(recording: Recording) -> str:
     """Give the text of a compose file; `--lake` is a folder of the host, without it a volume.
 
+    With a lake in object storage, so is `--state`.
+
     Raises:
         UsageError: the lake's path cannot be written, or the port of the metrics is 0.
     """
-    folder, published = recording.value("--lake"), port(recording)
+    what = "--lake" if recording.store is None else "--state"
+    folder, published = recording.value(what), port(recording)
     return _COMPOSE.format(
         version=__version__,
         command="\n".join(
@@ -92,10 +95,12 @@ def compose(recording: Recording) -> str:
         checks=CHECKS,
         memory_mb=MEMORY_MB,
         user=USER,
-        environment="\n".join(f"      {name}: {value}" for name, value in ENVIRONMENT.items()),
+        environment="\n".join(
+            f"      {name}: {value}" for name, value in environment(recording).items()
+        ),
         secrets=SECRETS,
         properties=indent(properties(recording), "    # "),
-        mount=_mount(folder and recording.root(check_path(folder, "--lake"))),
+        mount=_mount(folder and recording.root(check_path(folder, what))),
         ports=f'    ports:\n      - "127.0.0.1:{published}:{published}"\n' if published else "",
         volumes="volumes:\n  lake:\n" if folder is None else "",
     )

@@ -7,11 +7,11 @@ from textwrap import indent
 from bitso_spread import __version__
 from bitso_spread.errors import UsageError
 from bitso_spread.service.image import (
-    ENVIRONMENT,
     LAKE,
     SECRETS,
     USER,
     command,
+    environment,
     health,
     port,
     properties,
@@ -65,7 +65,10 @@ def dockerfile(recording: Recording) -> str:
     Raises:
         UsageError: the options name a lake, which is the volume's place here, or a port 0.
     """
-    if recording.value("--lake") is not None:
+    if recording.store is not None:
+        if recording.value("--state") is not None:
+            raise UsageError(f"in an image --state is its volume, {LAKE}: leave it out")
+    elif recording.value("--lake") is not None:
         raise UsageError(f"in an image the lake is its volume, {LAKE}: leave --lake out")
     published = port(recording)
     owner, _, group = USER.partition(":")
@@ -84,7 +87,9 @@ def dockerfile(recording: Recording) -> str:
         owner=owner,
         group=group,
         extras=extras,
-        environment="".join(f" \\\n    {name}={value}" for name, value in ENVIRONMENT.items()),
+        environment="".join(
+            f" \\\n    {name}={value}" for name, value in environment(recording).items()
+        ),
         volume=exec_form([LAKE]),
         expose=f"EXPOSE {published}\n" if published else "",
         check_every_s=CHECK_EVERY_S,

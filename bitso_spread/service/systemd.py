@@ -187,10 +187,14 @@ def _place(lake: str) -> dict[str, str]:
 
 
 def _advice(recording: Recording) -> str:
+    keys = (
+        "# So do the store's credentials, such as AWS_ACCESS_KEY_ID.\n" if recording.store else ""
+    )
     if not recording.advised:
-        return ""
+        return keys
     options = " ".join(f"{name} {value}" for name, value in recording.advised)
-    return f"# Advised, and not asked for: {options}. A lake keeps what it was begun with.\n"
+    advised = f"# Advised, and not asked for: {options}. A lake keeps what it was begun with.\n"
+    return keys + advised
 
 
 def _confined(lake: str, program: str, families: str) -> str:

@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from bitso_spread.cloud.connect import PATIENT, Patience
 from bitso_spread.cloud.objects import ObjectStore, open_store
+from tests.cli.conftest import exchange, run, start  # noqa: F401  (fixtures, here as there)
 from tests.cloud.gateway import Gateway
 
 
