@@ -12,7 +12,7 @@ from bitso_spread.errors import UsageError
 from bitso_spread.nearest import did_you_mean
 from bitso_spread.settings_files import SettingsFile
 
-SHARED = ("lake", "table", "book", "environment", "rest_url", "ws_url", "tz")
+SHARED = ("lake", "state", "table", "book", "environment", "rest_url", "ws_url", "tz")
 """The keys that serve every command that has the option, as their variables do."""
 ALWAYS = ("quiet", "verbose", "debug")
 """The keys of what may stand before or after every command."""

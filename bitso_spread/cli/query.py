@@ -25,7 +25,7 @@ from bitso_spread.cli.options import (
     from_option,
     to_option,
 )
-from bitso_spread.cli.render import Format, choose_format, write
+from bitso_spread.cli.render import Format, choose_format, counted, write
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
@@ -152,6 +152,8 @@ def query(
                 frames = _followed(frames, sorted(place.books_by_day(**question)), show)
         rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
     skipped.report()
+    if output is not None:
+        say(f"{counted(rows)} in {output.absolute()}")
     if stats and rows:
         without_journal(place, "which of the unknown seconds were missed")
     if rows == 0 and limit != 0:
