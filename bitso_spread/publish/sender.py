@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bitso_spread.errors import MissingExtraError, UsageError
+from bitso_spread.errors import BitsoSpreadError, MissingExtraError, UsageError
 from bitso_spread.publish.address import Address
 from bitso_spread.publish.properties import Properties
 from bitso_spread.publish.record import HEADERS
@@ -144,6 +144,22 @@ class Sender:
             # It has ended for good; the record that it ended for tells why, in plainer words.
             self.close()
             self._refuse(error.args[0])
+
+    def look(self, seconds: float) -> tuple[int, int]:
+        """Give how many brokers the cluster has, and partitions the topic: 0 where it is not seen.
+
+        Raises:
+            BitsoSpreadError: nobody has said so in time; the message says why.
+        """
+        try:
+            # Of all topics: to ask for one may make it.
+            found = self._producer.list_topics(timeout=seconds)
+        except KafkaException as error:
+            self.serve(0)
+            said = self.trouble or self._last_error or self._properties.masked(_said(error))
+            raise BitsoSpreadError(said) from None
+        topic = found.topics.get(self._address.topic)
+        return len(found.brokers), 0 if topic is None else len(topic.partitions)
 
     def close(self) -> None:
         """End it; what was confirmed is told, and all else is forgotten."""
