@@ -109,7 +109,7 @@ def test_a_record_has_its_book_as_key_its_tick_as_time_and_javas_partition(
 
 
 def test_while_brokers_are_away_rows_wait_and_all_of_them_follow(
-    brokers: Brokers, journal: Journal, tmp_path: Path
+    brokers: Brokers, journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     brokers.make(TOPIC)
     with publisher(brokers, tmp_path) as sender:
@@ -126,6 +126,9 @@ def test_while_brokers_are_away_rows_wait_and_all_of_them_follow(
         brokers.up()
         eventually(lambda: is_empty(tmp_path), within=30)
         eventually(lambda: sender.now.why is None and sender.now.since is None)
+    # Whichever of the two brokers it was.
+    assert caplog.text.count("no broker can be reached: Connection refused") == 1
+    assert caplog.text.count("topic spread takes samples again") == 1
     assert_each_once(brokers, journal)
 
 
