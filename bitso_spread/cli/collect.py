@@ -36,6 +36,7 @@ from bitso_spread.cli.options import (
     lake_address,
     lake_place,
 )
+from bitso_spread.cli.publish_option import PublishOption, publish_plan
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from bitso_spread.exchange.environment import Environment
     from bitso_spread.lake.heartbeat import StoreBeat
     from bitso_spread.metrics import MetricsServer
-    from bitso_spread.plan import PublishPlan
 
 
 @app.command("collect", rich_help_panel=RECORD)
@@ -128,16 +128,7 @@ def collect(
     alert_hold: AlertHoldOption = None,
     alert_cooldown: AlertCooldownOption = None,
     alert_command: AlertCommandOption = None,
-    publish: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            show_default="nowhere",
-            help="Also send each sample to kafka://broker:9092[,broker2:9092]/topic (extra: "
-            "kafka); none drops what still waits to be sent. Passwords and TLS: in a file that "
-            "BITSO_SPREAD_PUBLISH_PROPERTIES names.",
-        ),
-    ] = None,
+    publish: PublishOption = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -192,7 +183,7 @@ def collect(
         max_stale_s=max_stale,
         wait=wait,
         alerts=alert_plan(alert, alert_hold, alert_cooldown, alert_command),
-        publish=None if publish is None else _publish_plan(publish),
+        publish=publish_plan(publish),
     )
     tell(plan.folder if plan.store is None else f"{plan.store}, by way of {plan.folder}")
     if plan.alerts is not None:
@@ -201,16 +192,6 @@ def collect(
         tell(f"each sample is also sent to {plan.publish.address}")
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan, metrics_host, metrics_port)
-
-
-def _publish_plan(publish: str) -> PublishPlan:
-    from bitso_spread.plan import PublishPlan
-    from bitso_spread.publish.address import parse_address
-    from bitso_spread.publish.properties import find_properties
-
-    if publish == "none":
-        return PublishPlan(address=None)
-    return PublishPlan(address=parse_address(publish), properties=find_properties())
 
 
 def _lake(place: str, table: str) -> Path | str:

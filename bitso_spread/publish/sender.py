@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bitso_spread.errors import MissingExtraError, UsageError
+from bitso_spread.errors import BitsoSpreadError, MissingExtraError, UsageError
 from bitso_spread.publish.address import Address
 from bitso_spread.publish.properties import Properties
 from bitso_spread.publish.record import HEADERS
@@ -59,8 +59,17 @@ _ADVICE = {
     KafkaError.MSG_SIZE_TOO_LARGE: "raise its max.message.bytes: a sample is some 400",
     KafkaError.INVALID_TIMESTAMP: "set its message.timestamp.type to LogAppendTime",
 }
+_UNREACHABLE = {
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._AUTHENTICATION,  # noqa: SLF001
+    KafkaError._SSL,  # noqa: SLF001
+}
+# Then librdkafka has nothing else to say.
+_HUNG_UP = "they hang up, as where TLS or a user is asked for (security.protocol)"
 # How often, and for how long: what differs between two complaints of the same.
 _COUNTS = re.compile(r" \((after \d+ms|\d+ identical)[^)]*\)")
+# Which broker it was, of several.
+_WHICH = re.compile(r"^\S+/\S+: (Connect to \S+ failed: |Failed to resolve '[^']*': )?")
 _END_S = 1.0
 
 
@@ -145,6 +154,22 @@ class Sender:
             self.close()
             self._refuse(error.args[0])
 
+    def look(self, seconds: float) -> tuple[int, int]:
+        """Give how many brokers the cluster has, and partitions the topic: 0 where it is not seen.
+
+        Raises:
+            BitsoSpreadError: nobody has said so in time; the message says why.
+        """
+        try:
+            # Of all topics: to ask for one may make it.
+            found = self._producer.list_topics(timeout=seconds)
+        except KafkaException as error:
+            self.serve(0)
+            said = self.trouble or self._last_error or self._properties.masked(_said(error))
+            raise BitsoSpreadError(said) from None
+        topic = found.topics.get(self._address.topic)
+        return len(found.brokers), 0 if topic is None else len(topic.partitions)
+
     def close(self) -> None:
         """End it; what was confirmed is told, and all else is forgotten."""
         # It raises once where it has ended by itself, before it has told of each record.
@@ -167,13 +192,11 @@ class Sender:
     def _on_error(self, error: KafkaError) -> None:
         said = self._properties.masked(_said(error))
         log.debug("%s", said)
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            # Which of them it was, and what else it said, differs each time.
-            self.trouble = f"no broker can be reached: {self._last_error.rpartition(': ')[2]}"
-        elif error.code() in {KafkaError._AUTHENTICATION, KafkaError._SSL}:  # noqa: SLF001
-            self.trouble = self._last_error = said
-        elif not error.fatal():
-            self._last_error = said
+        code = error.code()
+        if code != KafkaError._ALL_BROKERS_DOWN and not error.fatal():  # noqa: SLF001
+            self._last_error = _WHICH.sub("", said)
+        if code in _UNREACHABLE:
+            self.trouble = f"no broker can be reached: {self._last_error or _HUNG_UP}"
 
 
 def _said(error: Exception | KafkaError) -> str:

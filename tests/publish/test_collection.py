@@ -25,9 +25,8 @@ from bitso_spread.plan import Plan, PublishPlan
 from bitso_spread.publish.address import parse_address
 from bitso_spread.sim.server import SimulatedExchange
 from tests.lake.support import eventually
-from tests.publish.brokers import Brokers, read_all, values_of
+from tests.publish.brokers import Brokers, values_of
 from tests.publish.support import BOOKS, TOPIC, Values, ticks_of
-from tests.publish.tansu import Tansu, tansu
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -62,7 +61,7 @@ def start(exchange: SimulatedExchange, tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
-def address(brokers: Brokers | Tansu) -> str:
+def address(brokers: Brokers) -> str:
     return f"kafka://{brokers.addresses}/{TOPIC}"
 
 
@@ -221,26 +220,6 @@ def test_without_publishing_what_waits_is_told_and_none_drops_it(
     assert "2 samples that waited for topic spread are dropped; the lake has them" in err
     assert left(tmp_path) == 0
     assert Lake(tmp_path).read().height == 6
-
-
-def test_another_implementation_of_kafka_gets_all_of_it(start: Start, tmp_path: Path) -> None:
-    with tansu() as broker:
-        broker.make(TOPIC)
-        process = start("--publish", address(broker))
-        wait_for_ticks(tmp_path, 2)
-        # It stands still, and answers nothing.
-        broker.process.send_signal(signal.SIGSTOP)
-        wait_for_ticks(tmp_path, 3)
-        process.kill()
-        process.wait()
-        process = start("--publish", address(broker))
-        wait_for_ticks(tmp_path, 1)
-        broker.process.send_signal(signal.SIGCONT)
-        eventually(lambda: left(tmp_path) == 0, within=60)
-        end(process)
-        values = values_of(read_all(broker.addresses, TOPIC))
-    # What was under way when the recorder was killed may have been taken.
-    assert assert_all_of_the_lake(values, tmp_path) <= 4 * len(BOOKS)
 
 
 @pytest.mark.parametrize(
