@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from datetime import datetime
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from bitso_spread.cloud.address import Address, parse
 from bitso_spread.cloud.answers import BrokenOffError, is_of_bucket, told
@@ -29,6 +30,7 @@ from bitso_spread.cloud.errors import (
     ExistsError,
     StoreError,
 )
+from bitso_spread.waiting import result_of
 
 if TYPE_CHECKING:
     from obstore import PutResult
@@ -95,6 +97,7 @@ class ObjectStore:
         self._backend = backend
         self._patience = patience
         self._lock = Lock()
+        self._under_way: WeakSet[Future[Any]] = WeakSet()
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self.requests: Counter[str] = Counter()
         """How many were sent, by kind: ``list``, ``get``, ``head``, ``put`` and ``delete``; not
@@ -117,7 +120,7 @@ class ObjectStore:
 
     def level_soon(self, prefix: str = "") -> Future[Level]:
         """Begin with `level`, without waiting for it."""
-        return submit(self._level(prefix))
+        return self._submit(self._level(prefix))
 
     def objects(self, prefix: str = "") -> list[Found]:
         """Give all objects under a prefix, at any depth, by key: one request for each 1,000."""
@@ -125,7 +128,7 @@ class ObjectStore:
 
     def objects_soon(self, prefix: str = "") -> Future[list[Found]]:
         """Begin with `objects`, without waiting for it."""
-        return submit(self._objects(prefix))
+        return self._submit(self._objects(prefix))
 
     def fetch(self, key: str) -> Fetched:
         """Give an object as it is, sound or not.
@@ -133,7 +136,7 @@ class ObjectStore:
         Raises:
             AbsentError: there is none.
         """
-        return _result(submit(self._fetch(key)))
+        return _result(self._submit(self._fetch(key)))
 
     def get(self, key: str) -> bytes:
         """Give an object's bytes, checked by what was put with them.
@@ -189,12 +192,12 @@ class ObjectStore:
 
     def fetch_soon(self, key: str) -> Future[Fetched]:
         """Begin with one of `fetch_many`, without waiting for it."""
-        return submit(self._fetch_twice(key))
+        return self._submit(self._fetch_twice(key))
 
     def head(self, key: str) -> Found | None:
         """Tell of an object without its bytes; None if there is none."""
         try:
-            return _found(_result(submit(self._ask("head", self._backend.head_async, key))))
+            return _found(_result(self._submit(self._ask("head", self._backend.head_async, key))))
         except AbsentError:
             return None
 
@@ -217,7 +220,17 @@ class ObjectStore:
     def delete(self, key: str) -> None:
         """Delete an object, if there is one."""
         with suppress(AbsentError):
-            _result(submit(self._ask("delete", self._backend.delete_async, key)))
+            _result(self._submit(self._ask("delete", self._backend.delete_async, key)))
+
+    def give_up(self) -> None:
+        """Wait for no answer any more; whoever does gets a `CancelledError`."""
+        for future in [*self._under_way]:
+            future.cancel()
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        future = submit(work)
+        self._under_way.add(future)
+        return future
 
     def _put(self, key: str, data: bytes, mode: Any) -> str | None:
         async def put(key: str) -> PutResult:
@@ -226,7 +239,7 @@ class ObjectStore:
                 key, data, mode=mode, attributes=attributes, use_multipart=False
             )
 
-        return _result(submit(self._ask("put", put, key)))["e_tag"]
+        return _result(self._submit(self._ask("put", put, key)))["e_tag"]
 
     async def _level(self, prefix: str) -> Level:
         answer = await self._list(self._backend.list_with_delimiter_async, prefix)
@@ -314,7 +327,7 @@ def open_store(url: str, *, patience: Patience = PATIENT) -> ObjectStore:
 def _result(future: Future[T]) -> T:
     """Wait for an answer; whoever stops waiting has no use for it."""
     try:
-        return future.result()
+        return result_of(future)
     except BaseException:
         future.cancel()
         raise

@@ -28,6 +28,7 @@ from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.records import BookDay, Records, day_of, read_records
 from bitso_spread.model import resolve_book
+from bitso_spread.waiting import result_of
 
 _MINUTE_S = 60
 # polars has threads of its own, but much of what it does with a day runs on one.
@@ -171,10 +172,14 @@ class _Audit:
                         waiting.append((key, pool.submit(examine, *rules, key, own)))
                         if len(waiting) > _AHEAD:
                             ready, examined = waiting.popleft()
-                            yield ready, examined.result()
+                            yield ready, result_of(examined)
                 while waiting:
                     ready, examined = waiting.popleft()
-                    yield ready, examined.result()
+                    yield ready, result_of(examined)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._lake.place.give_up()
+                raise
             finally:
                 pool.shutdown(cancel_futures=True)
 

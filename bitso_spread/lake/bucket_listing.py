@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from bitso_spread.cloud.objects import Found, Level, ObjectStore
+from bitso_spread.waiting import result_of
 
 T = TypeVar("T")
 
@@ -115,7 +116,7 @@ class _Recent(Generic[T]):
         """Give an answer; one that failed is asked for again next time."""
         answer = self.begin(prefix)
         try:
-            return answer.result()
+            return result_of(answer)
         except BaseException:
             self.forget(prefix)
             raise

@@ -86,9 +86,9 @@ class Shelf:
             date: the day, such as 20240726.
             folders: its partitions; None to list them here, and tell which cannot be.
         """
-        with self._lake.place.at_hand(self._lake.table, date, book):
+        with self._lake.place.at_hand(self._lake.table, date, book) as as_listed:
             try:
-                return self._take(book, date, folders, again=True)
+                return self._take(book, date, folders if as_listed else None, again=True)
             except GoneError:
                 # The day is being compacted: once it is, all of its rows are there.
                 return self._take(book, date, None, again=False)

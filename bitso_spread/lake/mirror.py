@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from threading import RLock
 
 from bitso_spread.cloud.address import Address, parse
 from bitso_spread.cloud.errors import AbsentError
@@ -30,6 +31,7 @@ from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.listing import is_place
 from bitso_spread.lake.place import Pair
 from bitso_spread.lake.shown import copies, no_copies
+from bitso_spread.waiting import result_of
 
 _log = logging.getLogger("bitso_spread.cloud")
 
@@ -63,6 +65,7 @@ class Mirror:
         self._copies = Copies(self.root)
         self._coming: dict[str, Future[Fetched]] = {}
         self._expected: deque[str] = deque()
+        self._lock = RLock()
 
     def has_table(self, table: str) -> bool:
         """Tell whether there is an object of it, or a collector that is to put one."""
@@ -98,11 +101,12 @@ class Mirror:
     def files_in(self, partition: Partition, folder: str) -> Iterator[DataFile]:
         """Give the data files of a partition; its book's day is listed already."""
         key = self._key(folder)
-        found = [each for each in self._listing.objects(_parent(key)) if _parent(each.key) == key]
+        day = self._listing.objects(_parent(key))
+        found = [each for each in day if each.key.startswith(f"{key}/")]
         if not found:
             raise GoneError(Path(folder))
         for each in found:
-            if layout.is_data_file(_name(each.key)):
+            if _parent(each.key) == key and layout.is_data_file(_name(each.key)):
                 path = self.root / each.key
                 yield DataFile(partition, path, each.size, etag=each.etag)
 
@@ -119,12 +123,13 @@ class Mirror:
         found = [each for each in self._below(key) if layout.is_daily_name(_name(each.key))]
         self._copies.keep_only(key, {each.key for each in found})
         wanted = [each for each in found if not self._copies.has(each.key, each.etag)]
-        with suppress(AbsentError):  # compacted anew: it has another name, or is on its way
-            for each in wanted:
-                self._begin(each.key)
-            for each in wanted:
-                self._copies.put(self._coming.pop(each.key).result())
-                self._begin_expected()
+        coming = [(each.key, self._begin(each.key)) for each in wanted]
+        for key, answer in coming:
+            with suppress(AbsentError):  # compacted anew under another name
+                self._copies.put(result_of(answer))
+            with self._lock:
+                self._coming.pop(key, None)
+            self._begin_expected()
 
     def is_there(self, file: DataFile) -> bool:
         """Tell whether a file still is there, as far as it was listed last."""
@@ -177,21 +182,30 @@ class Mirror:
             yield
 
     @contextmanager
-    def at_hand(self, table: str, date: int, book: str) -> Iterator[None]:
-        """Copy a book's day as it is, and put empty files in the place of debris."""
+    def at_hand(self, table: str, date: int, book: str) -> Iterator[bool]:
+        """Copy a book's day as it is, and put empty files in the place of debris.
+
+        Gives whether its folders are those that were listed.
+        """
         path = layout.day_path(date, book).as_posix()
         day, daily = f"{table}/{path}", f"{layout.daily_table(table)}/{path}"
-        self._listing.forget([day])
-        found = self._listing.objects(day)
-        data = {each.key: each for each in found if self._is_data(each.key, day)}
-        others = [each for each in found if each.key not in data]
-        made = self._below(daily) if self._is_compacted(date) else []
-        data |= {each.key: each for each in made}
-        with self._copies.pinned([*data]):
-            self._copy([key for key, each in data.items() if not self._copies.has(key, each.etag)])
-            (self.root / day).mkdir(parents=True, exist_ok=True)
-            with self._outline(others), self._marked(table, date, book, made):
-                yield
+        for again in (True, False):
+            data, others, made = self._all_of(day, daily, date)
+            with self._copies.pinned([*data]):
+                try:
+                    self._copy(
+                        [key for key, etag in data.items() if not self._copies.has(key, etag)]
+                    )
+                except GoneError:
+                    # Compacted meanwhile: another list has its rows.
+                    if not again:
+                        raise
+                    self._listing.forget([day, _parent(daily), self._daily])
+                    continue
+                (self.root / day).mkdir(parents=True, exist_ok=True)
+                with self._outline(others), self._marked(table, date, book, made):
+                    yield again
+                return
 
     @contextmanager
     def outlined(self, folder: Path) -> Iterator[None]:
@@ -206,9 +220,23 @@ class Mirror:
         with self._outline(found):
             yield
 
+    def give_up(self) -> None:
+        """Wait for nothing that is under way."""
+        self.store.give_up()
+
     def checksum_of(self, file: DataFile) -> str | None:
         """Give the SHA-256 that is in the object's metadata."""
         return self._copies.checksum_of(self._key(file.path))
+
+    def _all_of(
+        self, day: str, daily: str, date: int
+    ) -> tuple[dict[str, str | None], list[Found], list[Found]]:
+        """Give the data of a book's day, with etags, what is none, and what is compacted."""
+        found = self._listing.objects(day)
+        made = self._below(daily) if self._is_compacted(date) else []
+        data = [each for each in found if self._is_data(each.key, day)]
+        others = [each for each in found if each not in data]
+        return {each.key: each.etag for each in [*data, *made]}, others, made
 
     def _days(self, prefix: str) -> list[tuple[str, str]]:
         names = self._listing.folders(prefix)
@@ -245,13 +273,16 @@ class Mirror:
             gone = next((key for key in far if self.store.url_of(key) in str(error)), far[0])
             raise GoneError(self.root / gone) from error
 
-    def _begin(self, key: str) -> None:
-        if key not in self._coming:
-            self._coming[key] = self.store.fetch_soon(key)
+    def _begin(self, key: str) -> Future[Fetched]:
+        with self._lock:
+            if key not in self._coming:
+                self._coming[key] = self.store.fetch_soon(key)
+            return self._coming[key]
 
     def _begin_expected(self) -> None:
-        while self._expected and len(self._coming) < _DAYS_AT_ONCE:
-            self._begin(self._expected.popleft())
+        with self._lock:
+            while self._expected and len(self._coming) < _DAYS_AT_ONCE:
+                self._begin(self._expected.popleft())
 
     @contextmanager
     def _outline(self, found: Sequence[Found]) -> Iterator[None]:

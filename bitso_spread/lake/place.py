@@ -98,11 +98,17 @@ class Place(Protocol):
             LakeError: one cannot be had.
         """
 
-    def at_hand(self, table: str, date: int, book: str) -> AbstractContextManager[None]:
-        """Have all there is of a book's day below `root`, as it is, debris too."""
+    def at_hand(self, table: str, date: int, book: str) -> AbstractContextManager[bool]:
+        """Have all there is of a book's day below `root`, as it is, debris too.
+
+        Gives whether its folders are those that were listed.
+        """
 
     def outlined(self, folder: Path) -> AbstractContextManager[None]:
         """Have what lies in a folder below `root`, but for the days or books in it."""
+
+    def give_up(self) -> None:
+        """Have threads that wait for something of it end at once, with some error."""
 
     def checksum_of(self, file: DataFile) -> str | None:
         """Give the SHA-256 that a file was put there with, in hex; None where none is known."""
@@ -179,15 +185,18 @@ class Disk:
         del files
         return nullcontext()
 
-    def at_hand(self, table: str, date: int, book: str) -> AbstractContextManager[None]:
+    def at_hand(self, table: str, date: int, book: str) -> AbstractContextManager[bool]:
         """Do nothing: it is there."""
         del table, date, book
-        return nullcontext()
+        return nullcontext(enter_result=True)
 
     def outlined(self, folder: Path) -> AbstractContextManager[None]:
         """Do nothing: it is there."""
         del folder
         return nullcontext()
+
+    def give_up(self) -> None:
+        """Do nothing: a disk answers."""
 
     def checksum_of(self, file: DataFile) -> str | None:
         """Know of none: those of a disk are in the journal."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -14,9 +15,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from bitso_spread.cloud.connect import PATIENT, Patience
+from bitso_spread.cloud.errors import ExistsError
 from bitso_spread.cloud.objects import ObjectStore, open_store
 from tests.cli.conftest import exchange, run, start  # noqa: F401  (fixtures, here as there)
 from tests.cloud.gateway import Gateway
+
+# The server looks who it is, and not whether that is true.
+_SCOPE = "us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class S3:
     bucket: str
     gateway: Gateway
     """Counts what is asked, and can harm it."""
+    client: httpx.Client
+    """Leads to the server itself."""
 
     @property
     def url(self) -> str:
@@ -38,8 +45,11 @@ class S3:
 
     def put_raw(self, key: str, data: bytes = b"") -> None:
         """Put an object by its key in the bucket as another program does: without a checksum."""
-        url = f"http://127.0.0.1:{self.gateway.port_behind}/{self.bucket}/{key}"
-        httpx.put(url, content=data).raise_for_status()
+        self.client.put(f"/{self.bucket}/{key}", content=data).raise_for_status()
+
+    def delete_raw(self, key: str) -> None:
+        """Delete an object by its key in the bucket, as another program does."""
+        self.client.delete(f"/{self.bucket}/{key}").raise_for_status()
 
     def copy(self, lake: Path) -> None:
         """Put all files of a local lake's tables, as the collector does."""
@@ -47,7 +57,8 @@ class S3:
         for path in sorted(lake.rglob("*")):
             key = path.relative_to(lake).as_posix()
             if path.is_file() and not key.startswith("."):
-                store.put_new(key, path.read_bytes())
+                with suppress(ExistsError):
+                    store.put_new(key, path.read_bytes())
         self.gateway.forget()
 
 
@@ -70,8 +81,13 @@ def s3(moto_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     bucket = f"test-{uuid4().hex[:12]}"
-    with Gateway(moto_port) as gateway:
-        httpx.put(f"http://127.0.0.1:{moto_port}/{bucket}").raise_for_status()
+    server = f"http://127.0.0.1:{moto_port}"
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential=other/20260921/{_SCOPE}"}
+    with (
+        httpx.Client(base_url=server, headers=headers, trust_env=False) as client,
+        Gateway(moto_port) as gateway,
+    ):
+        client.put(f"/{bucket}").raise_for_status()
         monkeypatch.setenv("AWS_ENDPOINT_URL", gateway.url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-shown")
@@ -80,4 +96,4 @@ def s3(moto_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield S3(bucket, gateway)
+        yield S3(bucket, gateway, client)

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.cloud.conftest import S3
+from tests.lake.compact_support import batch
 
 ASK = """
 import sys
@@ -43,4 +45,29 @@ def test_ctrl_c_ends_a_request_that_has_no_answer(s3: S3, ask: str) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=15)
         assert (out, err, process.returncode) == ("stopped\n", "", 0)
+        assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("command", ["query", "verify"])
+def test_ctrl_c_ends_a_command_whose_lake_does_not_answer(
+    s3: S3, tmp_path: Path, command: str
+) -> None:
+    for minutes in (0, 10, 20):
+        batch(tmp_path, minutes)
+        batch(tmp_path, minutes, day=1)
+    s3.copy(tmp_path)
+    s3.gateway.harm("delay", "get", seconds=20)
+    with subprocess.Popen(
+        [sys.executable, "-m", "bitso_spread", command, "--lake", s3.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ) as process:
+        deadline = time.monotonic() + 20
+        while not s3.gateway.counts()["get"] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=15)
+        assert process.returncode == 130
         assert time.monotonic() - begun < 5
