@@ -32,6 +32,8 @@ from bitso_spread.lake import layout
 if TYPE_CHECKING:
     import polars as pl
 
+    from bitso_spread.lake.filters import Question
+
 _WRITING = "writing rows"
 _DAY_MINUTES = 1440
 # What a WHERE says.
@@ -127,12 +129,9 @@ def query(
 
     chosen = choose_format(file_format, output)
     question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
-    if sum((every is not None, stats, sql is not None)) > 1:
-        raise UsageError("--every, --stats and --sql are three questions: ask one of them")
     if threshold and not stats:
         raise UsageError("--threshold goes with --stats")
-    if sql is not None and any(question[name] for name in _IN_SQL):
-        raise UsageError("--sql says in its WHERE which rows it wants: leave out the other options")
+    _check_one(question, every=every is not None, stats=stats, sql=sql is not None)
     place = Lake(lake, table, state=state)
     marks, skipped = Marks(), Skipped()
     told = Told(on_environment=marks.add, on_bad=skipped.add if skip_bad else None)
@@ -158,6 +157,13 @@ def query(
         without_journal(place, "which of the unknown seconds were missed")
     if rows == 0 and limit != 0:
         say(f"no rows match: {holdings(place, book)}")
+
+
+def _check_one(question: Question, *, every: bool, stats: bool, sql: bool) -> None:
+    if sum((every, stats, sql)) > 1:
+        raise UsageError("--every, --stats and --sql are three questions: ask one of them")
+    if sql and any(question[name] for name in _IN_SQL):
+        raise UsageError("--sql says in its WHERE which rows it wants: leave out the other options")
 
 
 def _followed(
