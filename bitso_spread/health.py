@@ -166,7 +166,12 @@ def judge_afar(beat: Heartbeat, now: float, sign_s: float) -> tuple[Verdict, str
 def waiting_for_store(beat: Heartbeat) -> str | None:
     """Say how many files wait for a lake in object storage, since when and why, if it is known."""
     store = beat.store
-    if store is None or (store.trouble is None and not store.unleased):
+    # That another one has its books is what a standby is there for.
+    if (
+        store is None
+        or beat.phase is Phase.STANDBY
+        or (store.trouble is None and not store.unleased)
+    ):
         return None
     reason = store.trouble or f"another recorder has {named(store.unleased)} there"
     since = "" if store.since is None else f" since {_minute(store.since)}"

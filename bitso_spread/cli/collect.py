@@ -33,15 +33,13 @@ from bitso_spread.cli.options import (
     RestUrlOption,
     TableOption,
     WsUrlOption,
-    lake_address,
+    lake_name,
     lake_place,
 )
 from bitso_spread.cli.publish_option import PublishOption, publish_plan
 from bitso_spread.cli.stdout import is_terminal
-from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
-from bitso_spread.lake.misnamed import check_not_inside
 from bitso_spread.model import State
 
 if TYPE_CHECKING:
@@ -169,7 +167,7 @@ def collect(
 
     plan = Plan(
         books=book or DEFAULT_BOOKS,
-        lake=_lake(lake_place(lake, environment), table),
+        lake=lake_name(lake_place(lake, environment), table),
         state=None if state is None else layout.locate(state, table),
         table=table,
         format=format,
@@ -192,15 +190,6 @@ def collect(
         tell(f"each sample is also sent to {plan.publish.address}")
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan, metrics_host, metrics_port)
-
-
-def _lake(place: str, table: str) -> Path | str:
-    """Give the lake's folder, absolute, or its URL; naming the table's works too."""
-    if is_url(place):
-        return str(lake_address(place, table))
-    folder = layout.locate(Path(place), table)
-    check_not_inside(folder)
-    return folder
 
 
 def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,17 @@ from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
 from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks
-from bitso_spread.cli.options import HeldLakeOption, SkipBadOption, TableOption, lake_folder
+from bitso_spread.cli.options import (
+    HeldLakeOption,
+    SkipBadOption,
+    StateOption,
+    TableOption,
+    lake_name,
+)
 from bitso_spread.cli.stdout import stdout
+from bitso_spread.cloud.address import is_url
+from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
-from bitso_spread.lake.misnamed import check_not_inside
 
 if TYPE_CHECKING:
     from bitso_spread.lake.importing import Imported
@@ -39,6 +47,7 @@ def import_(
         ),
     ],
     lake: HeldLakeOption = ".",
+    state: StateOption = None,
     table: TableOption = layout.TABLE,
     merge: Annotated[
         bool,
@@ -87,12 +96,18 @@ def import_(
     """
     from bitso_spread.lake.importing import import_rows
 
-    folder = lake_folder(lake, "import")
-    check_not_inside(layout.locate(folder, table))
+    place = lake_name(lake, table)
+    bring_in: Callable[..., Imported] = import_rows
+    if is_url(lake):
+        from bitso_spread.cloud.importing import import_rows as import_into_store
+
+        bring_in = partial(import_into_store, state=state)
+    elif state is not None:
+        raise UsageError("--state goes with a lake in object storage")
     with bars() as show:
-        done = import_rows(
+        done = bring_in(
             source,
-            folder,
+            place,
             table=table,
             file_format=file_format,
             columns=columns,
@@ -106,14 +121,14 @@ def import_(
         marks.add(done.environment)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with stdout() as out:
-        for line in _report(done, layout.locate(folder, table), marks.title()):
+        for line in _report(done, place, marks.title()):
             out.write(f"{line}\n".encode(encoding, "replace"))
     if complaint := _complaint(done):
         warn(complaint)
         raise typer.Exit(1)
 
 
-def _report(done: Imported, lake: Path, mark: str | None) -> Iterator[str]:
+def _report(done: Imported, lake: Path | str, mark: str | None) -> Iterator[str]:
     from bitso_spread.lake.findings import time_text
 
     rows = _many(done.read, f"{mark} row" if mark else "row")

@@ -205,6 +205,21 @@ def lake_address(url: str, table: str) -> Address:
     return replace(address, prefix=parent) if name == table else address
 
 
+def lake_name(lake: str, table: str) -> Path | str:
+    """Give the folder, absolute, or the URL of a lake that is written; naming the table's works too.
+
+    Raises:
+        UsageError: it is no such URL, or the folder lies in another lake's table.
+    """
+    if is_url(lake):
+        return str(lake_address(lake, table))
+    from bitso_spread.lake.misnamed import check_not_inside
+
+    folder = layout.locate(Path(lake), table)
+    check_not_inside(folder)
+    return folder
+
+
 def lake_folder(lake: str, command: str) -> Path:
     """Give the folder of a lake, for a command that needs one on a disk.
 

@@ -26,11 +26,19 @@ def check_identity(store: ObjectStore, table: str, identity: Identity) -> None:
         LakeIdentityError: it holds something else; the message says what.
         StoreError: the store cannot tell.
     """
+    _compare(store, table, held_identity(store, table), identity)
+
+
+def held_identity(store: ObjectStore, table: str) -> dict[str, str]:
+    """Give what a table holds; empty where nobody has written it down.
+
+    Raises:
+        LakeError: the store cannot tell.
+    """
     try:
-        data = store.get(keys.identity_key(table))
+        return _read(store, table, store.get(keys.identity_key(table)))
     except AbsentError:
-        return
-    _compare(store, table, _read(store, table, data), identity)
+        return {}
 
 
 def claim(store: ObjectStore, table: str, identity: Identity) -> None:
@@ -74,7 +82,7 @@ def _unconditional(store: ObjectStore) -> LakeError:
     )
 
 
-def _read(store: ObjectStore, table: str, data: bytes) -> Mapping[str, str]:
+def _read(store: ObjectStore, table: str, data: bytes) -> dict[str, str]:
     try:
         held = json.loads(data)
         return {str(name): str(value) for name, value in held.items()}

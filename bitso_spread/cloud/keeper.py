@@ -139,7 +139,7 @@ class LeaseKeeper(Running):
         self._backoff.reset()
         self.trouble = None
         if self._complaint.over():
-            log.info("the store gives leases again")
+            log.warning("the store gives leases again")
         return _LOOK_S
 
     def _run(self) -> None:

@@ -31,8 +31,9 @@ log = logging.getLogger("bitso_spread.cloud")
 BRISK = Patience(connect_s=3, request_s=10, retries=2, retry_s=10)
 """For loops of their own: a request that is slowed down is sent again at once, and 23 s after it
 was begun it has come to its end."""
-GIVE_UP_S = 60.0
-"""At the end of a run, how long what waits may take; the rest goes with the next run."""
+GIVE_UP_S = 30.0
+"""At the end of a run, how long what waits may take; the rest goes with the next run. Services give
+it a minute in all."""
 
 _POLL_S = 0.05
 
