@@ -206,7 +206,7 @@ def lake_address(url: str, table: str) -> Address:
 
 
 def lake_name(lake: str, table: str) -> Path | str:
-    """Give the folder, absolute, or the URL of a lake that is written; naming the table's works too.
+    """Give the absolute folder, or the URL, of a lake that is written; naming its table works too.
 
     Raises:
         UsageError: it is no such URL, or the folder lies in another lake's table.
