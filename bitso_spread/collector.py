@@ -29,11 +29,12 @@ from bitso_spread.exchange.standing import Rules
 from bitso_spread.lake import layout
 from bitso_spread.lake.alert_log import alert_file
 from bitso_spread.lake.heartbeat import Phase, StoreBeat
-from bitso_spread.lake.recorder import Entry, LeftBehind, Recorder
+from bitso_spread.lake.recorder import Entry, Recorder
 from bitso_spread.lake.state import Batch, Identity, WrittenFile
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
 from bitso_spread.plan import Plan, Summary
+from bitso_spread.publish.leftovers import drop_leftovers, tell_leftovers
 from bitso_spread.pulse import Pulse, take_pulse
 from bitso_spread.sampling import Gap, Sampler, Tick
 from bitso_spread.standby import stand_by
@@ -41,6 +42,7 @@ from bitso_spread.standby import stand_by
 if TYPE_CHECKING:
     from bitso_spread.cloud.remote import Remote
     from bitso_spread.cloud.uploader import OnObject
+    from bitso_spread.publish.publisher import Publisher
 
 __all__ = ["Collector", "Plan", "Summary"]
 
@@ -75,6 +77,8 @@ class Collector:
         """The order-book client, once the books are known."""
         self.alerting: Alerting | None = None
         """What watches for alerts, once the books are known; None where none are asked for."""
+        self.publisher: Publisher | None = None
+        """What publishes, once it was started; None where nothing is to be published."""
         self.since = time.time()
         """When it was started, in seconds since the epoch."""
         self.phase = Phase.STARTING
@@ -127,7 +131,9 @@ class Collector:
         """Record until the end, and load all rows into the lake before returning.
 
         Raises:
-            UsageError: a name is not a book's, or a WebSocket host is missing.
+            UsageError: a name is not a book's, a WebSocket host is missing, or a property of what
+                publishes is refused.
+            MissingExtraError: samples are to be published, and the extra `kafka` is missing.
             UnknownBookError: an alert is asked for of a book that is not recorded.
             LakeBusyError: another collector records one of the books.
             LakeIdentityError: the table holds something else.
@@ -142,9 +148,11 @@ class Collector:
             plan.columns,
             plan.interval,
         )
+        self.publisher = self._make_publisher()
         with Table(plan.folder, plan.table) as table, self._open_store(table, identity) as remote:
             table.recover(self._filed)
             table.claim(identity)
+            self._see_to_leftovers(table)
             self.books = tuple(self._books.look_up())
             self.alerting = self._make_alerting(table)
             with Pulse(self, layout.heartbeats_folder(table.lake, table.name)) as pulse:
@@ -199,6 +207,26 @@ class Collector:
         channels = channels_of(plan.webhook, plan.command)
         return Alerting(rules, path, self.environment.name, channels, self._why)
 
+    def _make_publisher(self) -> Publisher | None:
+        plan = self.plan
+        if plan.publish is None or (address := plan.publish.address) is None:
+            return None
+        from bitso_spread.publish.publisher import Publisher  # noqa: PLC0415  (an extra)
+
+        return Publisher(
+            address, plan.publish.properties, plan.folder, plan.table, lambda: self.books
+        )
+
+    def _see_to_leftovers(self, table: Table) -> None:
+        if self.plan.publish is not None and self.publisher is None:
+            drop_leftovers(table.lake, table.name)
+        else:
+            tell_leftovers(table.lake, table.name, self._topic)
+
+    @property
+    def _topic(self) -> str | None:
+        return None if self.publisher is None else self.publisher.now.topic
+
     def _why(self, book: str) -> str:
         return "" if self.client is None else self.client.trouble(book)
 
@@ -220,10 +248,7 @@ class Collector:
         identity: Identity,
         pulse: Pulse | None,
     ) -> None:
-        recorder = self._recorder = Recorder(table.lake, table.name, on_file=self._filed)
-        recorder.start()
-        if self.alerting is not None:
-            self.alerting.start()
+        recorder = self._recorder = self._start(table)
         ticks = sampler.ticks()
         events: Iterator[Tick | Gap] = ticks
         if pulse is not None:
@@ -248,11 +273,7 @@ class Collector:
             self.phase = Phase.ENDING
             ticks.close()
             recorder.put(self._entries.end(sampler.books))
-            self.summary.left = self._end(recorder)
-            if self._remote is not None:
-                self._remote.finish()
-            # Who stands by should not wait for connections to be closed.
-            table.unlock(table.books)
+            self._end(table, recorder)
 
     def _hand_over(
         self, event: Tick | Gap, recorder: Recorder, sampler: Sampler, client: OrderBookClient
@@ -267,15 +288,30 @@ class Collector:
         if self.alerting is not None:
             self.alerting.put(event, sampler.books)
 
-    def _end(self, recorder: Recorder) -> LeftBehind:
+    def _start(self, table: Table) -> Recorder:
+        """Start the threads that the loop of ticks hands over to."""
+        recorder = Recorder(table.lake, table.name, on_file=self._filed, topic=self._topic)
+        recorder.start()
+        if self.publisher is not None:
+            self.publisher.start()
+        if self.alerting is not None:
+            self.alerting.start()
+        return recorder
+
+    def _end(self, table: Table, recorder: Recorder) -> None:
         """End the threads: alerts are delivered while the last rows are written."""
         if self.alerting is not None:
             self.alerting.end()
-        left = recorder.stop()
+        self.summary.left = recorder.stop()
         if self.alerting is not None:
             # Before the locks are gone: whoever takes the books over goes on with their alerts.
             self.alerting.stop()
-        return left
+        if self._remote is not None:
+            self._remote.finish()
+        # Who stands by should not wait for connections to be closed.
+        table.unlock(table.books)
+        if self.publisher is not None:
+            self.publisher.stop()
 
     def _follow_books(
         self, tick: Tick, table: Table, sampler: Sampler, client: OrderBookClient

@@ -95,6 +95,7 @@ class Series(Source):
         yield from self._of_books()
         yield from self._of_the_exchange(counts)
         yield from self._of_the_lake()
+        yield from self._of_publishing()
         yield from self._of_alerts()
 
     def _counts(self) -> Counter[str]:
@@ -223,6 +224,22 @@ class Series(Source):
             "Books that another recorder has in the store",
             len(store.unleased) if store else 0,
         )
+
+    def _of_publishing(self) -> Iterator[Metric]:
+        publisher = self._collector.publisher
+        now = None if publisher is None else publisher.now
+        text = "Samples that brokers have confirmed"
+        published = 0 if publisher is None else publisher.published
+        yield CounterMetricFamily("bitso_spread_published", text, published)
+        text = "Times that brokers refused a sample, which is sent again"
+        refusals = 0 if publisher is None else publisher.refusals
+        yield CounterMetricFamily("bitso_spread_publish_refusals", text, refusals)
+        text = "Samples that are in the journal and not published yet"
+        waiting = 0 if now is None else now.waiting
+        yield GaugeMetricFamily("bitso_spread_publish_waiting", text, waiting)
+        text = "Time of the oldest sample that waits, in seconds since the epoch; 0 where none does"
+        since = 0 if now is None else now.since or 0
+        yield GaugeMetricFamily("bitso_spread_publish_waiting_since_timestamp_seconds", text, since)
 
     def _of_alerts(self) -> Iterator[Metric]:
         alerting, in_force = self._collector.alerting, self._collector.alerts.in_force

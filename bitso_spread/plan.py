@@ -18,6 +18,9 @@ from bitso_spread.lake.layout import SUFFIXES, TABLE
 from bitso_spread.lake.recorder import LeftBehind
 from bitso_spread.lateness import Lateness
 from bitso_spread.model import State
+from bitso_spread.nearest import did_you_mean
+from bitso_spread.publish.address import Address
+from bitso_spread.publish.properties import Properties
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,15 @@ class AlertPlan:
     webhook: Webhook | None = None
     command: tuple[str, ...] | None = None
     """A program and its arguments, which reads each message as JSON from its standard input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishPlan:
+    """Where samples are published besides the lake."""
+
+    address: Address | None
+    """None for nowhere, where samples that wait to be published are dropped."""
+    properties: Properties = field(default_factory=Properties)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +75,14 @@ class Plan:
     """Where another collector has the books: stand by, and take over when it ends."""
     alerts: AlertPlan | None = None
     """None for no alerts at all."""
+    publish: PublishPlan | None = None
+    """None for nowhere, where samples that wait to be published go on waiting."""
 
     def __post_init__(self) -> None:
         check_interval(self.interval)
         if self.format not in SUFFIXES:
-            raise UsageError(f"--format {self.format!r}: choose csv or parquet")
+            near = did_you_mean(self.format, SUFFIXES)
+            raise UsageError(f"--format {self.format!r}: choose csv or parquet{near}")
         check_columns(self.columns)
         for name in ("batch_size", "refresh_after_s", "max_wait_s", "max_stale_s", "ticks"):
             value = getattr(self, name)

@@ -22,8 +22,9 @@ from bitso_spread.cli.alert_options import (
     in_words,
 )
 from bitso_spread.cli.app import RECORD, app, settings
-from bitso_spread.cli.logs import LogFormat, is_json, show_log, tell
+from bitso_spread.cli.logs import LogFormat, is_json, is_quiet, show_log, tell
 from bitso_spread.cli.options import (
+    ADVANCED,
     DEFAULT_BOOKS,
     BookOption,
     ColumnsOption,
@@ -35,6 +36,7 @@ from bitso_spread.cli.options import (
     lake_name,
     lake_place,
 )
+from bitso_spread.cli.publish_option import PublishOption, publish_plan
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
@@ -90,14 +92,27 @@ def collect(
     ] = False,
     refresh_after: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="A book quiet for so long is asked for by REST."),
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="A book quiet for so long is asked for by REST.",
+        ),
     ] = 60,
     max_wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long the first data may take.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="How long the first data may take.",
+        ),
     ] = 60,
     max_stale: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="How long a last word stands without a live link."),
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="How long a last word stands without a live link.",
+        ),
     ] = 3,
     wait: Annotated[
         bool,
@@ -111,6 +126,7 @@ def collect(
     alert_hold: AlertHoldOption = None,
     alert_cooldown: AlertCooldownOption = None,
     alert_command: AlertCommandOption = None,
+    publish: PublishOption = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -118,12 +134,17 @@ def collect(
             max=65535,
             metavar="PORT",
             show_default="none",
+            rich_help_panel=ADVANCED,
             help="Serve Prometheus metrics on this port (extra: metrics).",
         ),
     ] = None,
     metrics_host: Annotated[
         str,
-        typer.Option(metavar="HOST", help="Where: 0.0.0.0 in a container, to be reached at all."),
+        typer.Option(
+            metavar="HOST",
+            rich_help_panel=ADVANCED,
+            help="Where: 0.0.0.0 in a container, to be reached at all.",
+        ),
     ] = "127.0.0.1",
     log_format: Annotated[
         LogFormat,
@@ -160,10 +181,13 @@ def collect(
         max_stale_s=max_stale,
         wait=wait,
         alerts=alert_plan(alert, alert_hold, alert_cooldown, alert_command),
+        publish=publish_plan(publish),
     )
     tell(plan.folder if plan.store is None else f"{plan.store}, by way of {plan.folder}")
     if plan.alerts is not None:
         tell(in_words(plan.alerts))
+    if plan.publish is not None and plan.publish.address is not None:
+        tell(f"each sample is also sent to {plan.publish.address}")
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan, metrics_host, metrics_port)
 
@@ -185,7 +209,7 @@ def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int
     from bitso_spread.cli.signals import ended_by_signals
     from bitso_spread.collector import Collector
 
-    live = has_screen(sys.stderr) and not is_json()
+    live = has_screen(sys.stderr) and not is_json() and not is_quiet()
     view = (Live if live else Lines)(
         paths=not is_terminal(sys.stdout), stored=plan.store is not None
     )
@@ -239,17 +263,21 @@ def _report(collector: Collector, exchange: Environment) -> None:
         unknown, missed = states[State.UNKNOWN], states[State.MISSED]
         tell(
             f"{book}: {states.total()} {mark}rows, {states.total() - unknown - missed} known, "
-            f"{unknown} unknown, {missed} missed"
+            f"{unknown} unknown, {missed} missed",
+            always=unknown + missed > 0,
         )
     if not summary.states:
-        tell("stopped before the first tick: nothing was recorded")
+        tell("stopped before the first tick: nothing was recorded", always=True)
     late = summary.lateness
     if late.max_s:
         figures = [late.percentile(50), late.percentile(99), late.max_s]
         p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
         tell(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}")
     if collector.alerting is not None and (lost := collector.alerting.undelivered):
-        tell(f"alerts: {lost} could not be delivered, as the log says")
+        tell(f"alerts: {lost} could not be delivered, as the log says", always=True)
+    if (publisher := collector.publisher) is not None:
+        waits = f", {left} wait in the journal" if (left := publisher.now.waiting) else ""
+        tell(f"{publisher.published} {mark}samples published to {publisher.now.topic}{waits}")
     for line in _loaded(collector):
         tell(line)
     if summary.left.rows or summary.left.batches:

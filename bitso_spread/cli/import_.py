@@ -12,7 +12,7 @@ import typer
 
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks
 from bitso_spread.cli.options import (
     HeldLakeOption,
@@ -113,7 +113,7 @@ def import_(
             columns=columns,
             interval=interval,
             merge=merge,
-            on_bad=(lambda error: say(f"passed over: {error}")) if skip_bad else None,
+            on_bad=(lambda error: warn(f"passed over: {error}")) if skip_bad else None,
             on_progress=lambda step, done, of: show(_STEPS[step], done, of),
         )
     marks = Marks()
@@ -124,7 +124,7 @@ def import_(
         for line in _report(done, place, marks.title()):
             out.write(f"{line}\n".encode(encoding, "replace"))
     if complaint := _complaint(done):
-        say(complaint)
+        warn(complaint)
         raise typer.Exit(1)
 
 

@@ -12,6 +12,9 @@ from bitso_spread.cloud.address import Address, is_url, parse
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
+ADVANCED = "Advanced"
+"""The panel, in the help of a command, of hosts and of what is tuned."""
+
 SIMULATED_LAKE = Path("sim-lake")
 DEFAULT_BOOKS = ("btc_mxn", "usd_mxn")
 
@@ -50,6 +53,7 @@ RestUrlOption = Annotated[
         "--rest-url",
         envvar="BITSO_SPREAD_REST_URL",
         metavar="URL",
+        rich_help_panel=ADVANCED,
         show_default="from the environment",
         help="Another REST host: the part before /order_book, such as https://api.bitso.com/v3.",
     ),
@@ -61,6 +65,7 @@ WsUrlOption = Annotated[
         "--ws-url",
         envvar="BITSO_SPREAD_WS_URL",
         metavar="URL",
+        rich_help_panel=ADVANCED,
         show_default="from the environment",
         help="Another WebSocket host, such as wss://ws.bitso.com.",
     ),
@@ -80,7 +85,13 @@ LakeOption = Annotated[
 
 TableOption = Annotated[
     str,
-    typer.Option("--table", metavar="NAME", help="The table in the lake."),
+    typer.Option(
+        "--table",
+        envvar="BITSO_SPREAD_TABLE",
+        metavar="NAME",
+        rich_help_panel=ADVANCED,
+        help="The table in the lake.",
+    ),
 ]
 
 ColumnsOption = Annotated[
@@ -195,8 +206,18 @@ def lake_address(url: str, table: str) -> Address:
 
 
 def lake_name(lake: str, table: str) -> Path | str:
-    """Give a lake's folder, absolute, or its URL; naming the table's own works too."""
-    return str(lake_address(lake, table)) if is_url(lake) else layout.locate(Path(lake), table)
+    """Give the absolute folder, or the URL, of a lake that is written; naming its table works too.
+
+    Raises:
+        UsageError: it is no such URL, or the folder lies in another lake's table.
+    """
+    if is_url(lake):
+        return str(lake_address(lake, table))
+    from bitso_spread.lake.misnamed import check_not_inside
+
+    folder = layout.locate(Path(lake), table)
+    check_not_inside(folder)
+    return folder
 
 
 def lake_folder(lake: str, command: str) -> Path:

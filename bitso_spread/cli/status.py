@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitso_spread.cli.app import RECORD, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.options import HeldLakeOption, TableOption, lake_address
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cloud.address import is_url
 from bitso_spread.lake import layout
+from bitso_spread.lake.misnamed import meant
 
 if TYPE_CHECKING:
     from bitso_spread.health import Collector, Health
-    from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, StoreBeat
+    from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, PublishBeat, StoreBeat
 
 
 class Format(StrEnum):
@@ -50,6 +51,7 @@ def status(
     Docker and systemd: it reads one small file a collector, asks nobody,
     and minds no process numbers. A collector that ended in order is not
     shown; one that was killed is, until another one takes its books over.
+    Samples that wait to be published are shown, and are no illness.
     With --lake s3://bucket/prefix, recorders on all hosts are shown, by
     what each puts there every 20 seconds. Files that wait for the store
     are counted, and are no reason to be ill.
@@ -70,7 +72,11 @@ def status(
         with stdout() as out:
             out.write(text.encode())
     for line in (*health.complaints, *health.remarks):
-        say(line)
+        warn(line)
+    if not health.collectors and isinstance(health.lake, Path):
+        advice = meant(health.lake, table)
+        if advice:
+            warn(advice)
     if not health.is_well:
         raise typer.Exit(1)
 
@@ -114,6 +120,7 @@ def _collector(one: Collector, now: float) -> dict[str, Any]:
         "reconnects": beat.reconnects,
         "rejected": dict(beat.rejected),
         "unwritten": {"memory": beat.rows_in_memory, "journal": beat.rows_in_journal},
+        "publishing": None if beat.publishing is None else _publishing(beat.publishing),
         "store": _store(beat.store),
         "books": [_book(book) for book in beat.books],
         "no_tick_yet": _without_tick(beat),
@@ -141,6 +148,15 @@ def _book(book: BookBeat) -> dict[str, Any]:
     }
 
 
+def _publishing(beat: PublishBeat) -> dict[str, Any]:
+    return {
+        "to": beat.address,
+        "waiting": beat.waiting,
+        "since": None if beat.since is None else _time(beat.since),
+        "why": beat.why,
+    }
+
+
 def _without_tick(beat: Heartbeat) -> list[str]:
     ticked = {book.book for book in beat.books}
     return [name for name in beat.names if name not in ticked]
@@ -158,6 +174,10 @@ def _lines(one: Collector, now: float) -> list[str]:
         f"  {beat.ticks} ticks, {beat.reconnects} reconnects, {rejected} rejected frames",
         f"  rows in no file yet: {beat.rows_in_memory} in memory, {journal} in the journal",
     ]
+    if (to := beat.publishing) is not None:
+        since = "" if to.since is None else f" since {_time(to.since)}"
+        why = "" if to.why is None else f": {to.why}"
+        lines.append(f"  to be published to {to.address}: {to.waiting} samples{since}{why}")
     if beat.store is not None:
         since = "" if beat.store.since is None else f" since {_time(beat.store.since)}"
         lines.append(f"  files that are not in {beat.store.url} yet: {beat.store.files}{since}")

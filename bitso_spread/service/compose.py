@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from bitso_spread import __version__
-from bitso_spread.service.image import LAKE, SECRETS, USER, command, environment, health, port
+from bitso_spread.service.image import (
+    LAKE,
+    SECRETS,
+    USER,
+    command,
+    environment,
+    health,
+    port,
+    properties,
+)
 from bitso_spread.service.limits import (
     CHECK_EVERY_S,
     CHECK_S,
@@ -48,7 +59,7 @@ services:
     environment:
 {environment}
     # BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK; not for this file.
-    env_file:
+{properties}    env_file:
       - path: {secrets}
         required: false
     volumes:
@@ -88,6 +99,7 @@ def compose(recording: Recording) -> str:
             f"      {name}: {value}" for name, value in environment(recording).items()
         ),
         secrets=SECRETS,
+        properties=indent(properties(recording), "    # "),
         mount=_mount(folder and recording.root(check_path(folder, what))),
         ports=f'    ports:\n      - "127.0.0.1:{published}:{published}"\n' if published else "",
         volumes="volumes:\n  lake:\n" if folder is None else "",

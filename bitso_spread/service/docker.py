@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from bitso_spread import __version__
 from bitso_spread.errors import UsageError
-from bitso_spread.service.image import LAKE, SECRETS, USER, command, environment, health, port
+from bitso_spread.service.image import (
+    LAKE,
+    SECRETS,
+    USER,
+    command,
+    environment,
+    health,
+    port,
+    properties,
+)
 from bitso_spread.service.limits import (
     CHECK_EVERY_S,
     CHECK_S,
@@ -26,7 +37,7 @@ _DOCKERFILE = """\
 # With secrets: --env-file {secrets}, which has no place in an image. A folder of the
 # host that is mounted instead of a volume must be writable for {user}. Other commands:
 # docker exec bitso-spread bitso-spread query --date today.
-FROM python:3.13-slim-bookworm AS build
+{properties}FROM python:3.13-slim-bookworm AS build
 COPY pyproject.toml README.md LICENSE /src/
 COPY bitso_spread /src/bitso_spread
 RUN python -m venv /opt/bitso-spread \\
@@ -71,6 +82,7 @@ def dockerfile(recording: Recording) -> str:
         lake=LAKE,
         publish=publish,
         secrets=SECRETS,
+        properties=indent(properties(recording), "# "),
         user=USER,
         owner=owner,
         group=group,

@@ -13,6 +13,16 @@ SECRETS = "bitso-spread.env"
 """The file with BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK, beside it."""
 
 
+def properties(recording: Recording) -> str:
+    """Give what is said of Kafka's user, password and TLS, in lines of a comment."""
+    if not recording.publishes:
+        return ""
+    return (
+        f"Kafka's user, password and TLS: in a file, mode 600, mounted for {USER};\n"
+        f"BITSO_SPREAD_PUBLISH_PROPERTIES in {SECRETS} names it.\n"
+    )
+
+
 def environment(recording: Recording) -> dict[str, str]:
     """Give the variables by which other commands find the lake.
 

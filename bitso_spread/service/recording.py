@@ -85,10 +85,16 @@ class Recording:
         return self.value("--metrics-port")
 
     @property
+    def publishes(self) -> bool:
+        """Whether samples go to Kafka as well."""
+        return self.value("--publish") not in {None, "none"}
+
+    @property
     def extras(self) -> list[str]:
         """The optional parts of this package that it needs."""
         needed = {
             "cloud": self.store is not None,
+            "kafka": self.publishes,
             "metrics": self.metrics_port is not None,
             "sim": self.simulated,
         }

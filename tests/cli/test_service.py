@@ -101,6 +101,7 @@ def test_what_is_advised_is_said_and_gives_way(kind: str, run: Run) -> None:
         (["--rest-url", "https://me:secret@x.com"], "must not hold a user or a password"),
         (["--table", "../x"], "--table"),
         (["--alert", "much"], "much"),
+        (["--publish", "kafka://me:secret@b/t"], "--publish holds a user or a password"),
         (["stray"], "stray"),
         (["--duration", "1h"], "leave --duration out"),
         (["--batches", "6"], "leave --batches out"),
@@ -280,6 +281,19 @@ def test_metrics_are_reached_from_outside_of_a_container_and_from_this_host_alon
     assert '      - "127.0.0.1:9464:9464"\n' in out
     _, out, _ = run("service", "compose", "--metrics-port", "9464", "--metrics-host", "::")
     assert command_of("compose", out)[-2:] == ["--metrics-host", "::"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_publishes_gets_its_extra_and_is_told_where_secrets_go(kind: str, run: Run) -> None:
+    _, out, _ = run("service", kind, "--publish", "kafka://broker:9092/spread")
+    assert "--publish kafka://broker:9092/spread" in " ".join(command_of(kind, out))
+    if kind == "docker":
+        assert '"/src[kafka]"' in out
+    # A worker of Airflow has an environment of its own.
+    assert ("BITSO_SPREAD_PUBLISH_PROPERTIES" in out) is (kind != "airflow")
+    _, out, _ = run("service", kind, "--publish", "none")
+    assert "BITSO_SPREAD_PUBLISH_PROPERTIES" not in out
+    assert "[kafka]" not in out
 
 
 def test_the_image_is_not_root_s_and_looks_after_itself(run: Run) -> None:

@@ -44,6 +44,7 @@ from bitso_spread.lake.samples import samples_of
 from bitso_spread.lake.state import Batch, Identity, LakeState
 from bitso_spread.lake.table import Table
 from bitso_spread.lake.writer import BatchWriter, frame_of
+from bitso_spread.nearest import did_you_mean
 
 BATCH_TICKS = 600
 """Ticks in a file, as a collector has them unless told otherwise."""
@@ -111,7 +112,8 @@ def import_rows(
         LakeBusyError: a collector, or another import, is at work on one of the books.
     """
     if file_format is not None and file_format not in layout.SUFFIXES:
-        raise UsageError(f"--format {file_format!r}: choose csv or parquet")
+        near = did_you_mean(file_format, layout.SUFFIXES)
+        raise UsageError(f"--format {file_format!r}: choose csv or parquet{near}")
     if columns is not None:
         check_columns(columns)
     if interval is not None:
