@@ -12,8 +12,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bitso_spread.alerts.alerting import Alerting, AlertsNow
 from bitso_spread.alerts.channels import channels_of
@@ -26,15 +28,21 @@ from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.standing import Rules
 from bitso_spread.lake import layout
 from bitso_spread.lake.alert_log import alert_file
-from bitso_spread.lake.heartbeat import Phase
-from bitso_spread.lake.recorder import Entry, LeftBehind, Recorder
-from bitso_spread.lake.state import Batch, Identity
+from bitso_spread.lake.heartbeat import Phase, StoreBeat
+from bitso_spread.lake.recorder import Entry, Recorder
+from bitso_spread.lake.state import Batch, Identity, WrittenFile
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
 from bitso_spread.plan import Plan, Summary
-from bitso_spread.pulse import Pulse
+from bitso_spread.publish.leftovers import drop_leftovers, tell_leftovers
+from bitso_spread.pulse import Pulse, take_pulse
 from bitso_spread.sampling import Gap, Sampler, Tick
 from bitso_spread.standby import stand_by
+
+if TYPE_CHECKING:
+    from bitso_spread.cloud.remote import Remote
+    from bitso_spread.cloud.uploader import OnObject
+    from bitso_spread.publish.publisher import Publisher
 
 __all__ = ["Collector", "Plan", "Summary"]
 
@@ -45,7 +53,8 @@ class Collector:
     """Records some books into a lake until it is stopped, or the plan's end is reached.
 
     `on_tick` is called after each tick on the calling thread, and must be quick; `on_file` on
-    the writer's thread.
+    the writer's thread. With a lake in object storage a file is there once `on_object` has been
+    called, on the uploader's thread.
 
     Raises:
         UsageError: the environment has no WebSocket host, or a name is not a book's.
@@ -58,6 +67,7 @@ class Collector:
         *,
         on_tick: Callable[[Tick], None] = lambda _: None,
         on_file: OnFile = lambda *_: None,
+        on_object: OnObject = lambda *_: None,
     ) -> None:
         feed_url(environment)
         self.environment = environment
@@ -67,6 +77,8 @@ class Collector:
         """The order-book client, once the books are known."""
         self.alerting: Alerting | None = None
         """What watches for alerts, once the books are known; None where none are asked for."""
+        self.publisher: Publisher | None = None
+        """What publishes, once it was started; None where nothing is to be published."""
         self.since = time.time()
         """When it was started, in seconds since the epoch."""
         self.phase = Phase.STARTING
@@ -77,10 +89,12 @@ class Collector:
         """The last row of each book."""
         self._on_tick = on_tick
         self._on_file = on_file
+        self._on_object = on_object
         self._stop = threading.Event()
         self._entries = Entries(plan, environment.name)
         self._books = BookList(environment, plan.books)
         self._recorder: Recorder | None = None
+        self._remote: Remote | None = None
         self._day = 0
         self._unfiled: Counter[Batch] = Counter()
 
@@ -104,6 +118,11 @@ class Collector:
         return max(0, unfiled - self.rows_in_memory)
 
     @property
+    def store(self) -> StoreBeat | None:
+        """How the way to a lake in object storage stands; None for a folder."""
+        return None if self._remote is None else self._remote.now
+
+    @property
     def alerts(self) -> AlertsNow:
         """The alerts in force and the last events; empty where none are asked for."""
         return AlertsNow() if self.alerting is None else self.alerting.now
@@ -112,7 +131,9 @@ class Collector:
         """Record until the end, and load all rows into the lake before returning.
 
         Raises:
-            UsageError: a name is not a book's, or a WebSocket host is missing.
+            UsageError: a name is not a book's, a WebSocket host is missing, or a property of what
+                publishes is refused.
+            MissingExtraError: samples are to be published, and the extra `kafka` is missing.
             UnknownBookError: an alert is asked for of a book that is not recorded.
             LakeBusyError: another collector records one of the books.
             LakeIdentityError: the table holds something else.
@@ -127,9 +148,11 @@ class Collector:
             plan.columns,
             plan.interval,
         )
-        with Table(Path(plan.lake), plan.table) as table:
+        self.publisher = self._make_publisher()
+        with Table(plan.folder, plan.table) as table, self._open_store(table, identity) as remote:
             table.recover(self._filed)
             table.claim(identity)
+            self._see_to_leftovers(table)
             self.books = tuple(self._books.look_up())
             self.alerting = self._make_alerting(table)
             with Pulse(self, layout.heartbeats_folder(table.lake, table.name)) as pulse:
@@ -137,6 +160,7 @@ class Collector:
                 if mine:
                     table.recover(self._filed)
                     pulse.bury(table.books)
+                    mine = remote is None or remote.take(self.books, wait=plan.wait)
                 rules = Rules(float(plan.interval), plan.refresh_after_s, plan.max_stale_s)
                 with OrderBookClient(self.books, self.environment, rules=rules) as client:
                     self.client = client
@@ -144,13 +168,36 @@ class Collector:
                         client,
                         self.books,
                         interval=plan.interval,
-                        after=table.marks() if mine else {},
+                        after=self._marks(table) if mine else {},
                         # Until the other one ends, there is no hurry.
                         max_wait=plan.max_wait_s if mine else math.inf,
                         stop=self._stop,
                     )
                     self._record(table, sampler, client, identity, None if mine else pulse)
         return self.summary
+
+    def _open_store(
+        self, table: Table, identity: Identity
+    ) -> AbstractContextManager[Remote | None]:
+        if (url := self.plan.store) is None:
+            return nullcontext()
+        from bitso_spread.cloud.remote import Remote  # noqa: PLC0415  (polars and an extra)
+
+        self._remote = Remote(
+            url,
+            table,
+            identity,
+            beat=lambda: take_pulse(self),
+            on_object=self._stored,
+            stopping=self._stop,
+        )
+        return self._remote
+
+    def _marks(self, table: Table) -> dict[str, int]:
+        """Give the last tick that was recorded of each book, here or on another host."""
+        marks = table.marks()
+        others = {} if self._remote is None else self._remote.marks()
+        return {book: max(marks.get(book, 0), others.get(book, 0)) for book in {*marks, *others}}
 
     def _make_alerting(self, table: Table) -> Alerting | None:
         if (plan := self.plan.alerts) is None:
@@ -159,6 +206,26 @@ class Collector:
         path = alert_file(table.lake, table.name)
         channels = channels_of(plan.webhook, plan.command)
         return Alerting(rules, path, self.environment.name, channels, self._why)
+
+    def _make_publisher(self) -> Publisher | None:
+        plan = self.plan
+        if plan.publish is None or (address := plan.publish.address) is None:
+            return None
+        from bitso_spread.publish.publisher import Publisher  # noqa: PLC0415  (an extra)
+
+        return Publisher(
+            address, plan.publish.properties, plan.folder, plan.table, lambda: self.books
+        )
+
+    def _see_to_leftovers(self, table: Table) -> None:
+        if self.plan.publish is not None and self.publisher is None:
+            drop_leftovers(table.lake, table.name)
+        else:
+            tell_leftovers(table.lake, table.name, self._topic)
+
+    @property
+    def _topic(self) -> str | None:
+        return None if self.publisher is None else self.publisher.now.topic
 
     def _why(self, book: str) -> str:
         return "" if self.client is None else self.client.trouble(book)
@@ -181,16 +248,13 @@ class Collector:
         identity: Identity,
         pulse: Pulse | None,
     ) -> None:
-        recorder = self._recorder = Recorder(table.lake, table.name, on_file=self._filed)
-        recorder.start()
-        if self.alerting is not None:
-            self.alerting.start()
+        recorder = self._recorder = self._start(table)
         ticks = sampler.ticks()
         events: Iterator[Tick | Gap] = ticks
         if pulse is not None:
             self.phase = Phase.STANDBY
             self._day = int(time.time()) // DAY_S
-            events = stand_by(ticks, table, sampler, recorder, pulse)
+            events = stand_by(ticks, table, sampler, recorder, pulse, self._remote)
         try:
             for event in events:
                 if self.summary.ticks == 0:
@@ -209,9 +273,7 @@ class Collector:
             self.phase = Phase.ENDING
             ticks.close()
             recorder.put(self._entries.end(sampler.books))
-            self.summary.left = self._end(recorder)
-            # Who stands by should not wait for connections to be closed.
-            table.unlock(table.books)
+            self._end(table, recorder)
 
     def _hand_over(
         self, event: Tick | Gap, recorder: Recorder, sampler: Sampler, client: OrderBookClient
@@ -226,15 +288,30 @@ class Collector:
         if self.alerting is not None:
             self.alerting.put(event, sampler.books)
 
-    def _end(self, recorder: Recorder) -> LeftBehind:
+    def _start(self, table: Table) -> Recorder:
+        """Start the threads that the loop of ticks hands over to."""
+        recorder = Recorder(table.lake, table.name, on_file=self._filed, topic=self._topic)
+        recorder.start()
+        if self.publisher is not None:
+            self.publisher.start()
+        if self.alerting is not None:
+            self.alerting.start()
+        return recorder
+
+    def _end(self, table: Table, recorder: Recorder) -> None:
         """End the threads: alerts are delivered while the last rows are written."""
         if self.alerting is not None:
             self.alerting.end()
-        left = recorder.stop()
+        self.summary.left = recorder.stop()
         if self.alerting is not None:
             # Before the locks are gone: whoever takes the books over goes on with their alerts.
             self.alerting.stop()
-        return left
+        if self._remote is not None:
+            self._remote.finish()
+        # Who stands by should not wait for connections to be closed.
+        table.unlock(table.books)
+        if self.publisher is not None:
+            self.publisher.stop()
 
     def _follow_books(
         self, tick: Tick, table: Table, sampler: Sampler, client: OrderBookClient
@@ -254,6 +331,8 @@ class Collector:
         log.warning("the exchange's books changed: new %s, gone %s", added or "-", gone or "-")
         client.set_books(books)
         sampler.books = self.books = tuple(books)
+        if self._remote is not None:
+            self._remote.add(books)
         if self.alerting is not None:
             self.alerting.forget(gone)
         return self._entries.end(gone)
@@ -273,6 +352,12 @@ class Collector:
         self._unfiled.pop(batch, None)
         self.summary.files[path.parents[2]] += 1
         self._on_file(path, batch, rows)
+        if self._remote is not None:
+            self._remote.wake()
+
+    def _stored(self, url: str, file: WrittenFile) -> None:
+        self.summary.uploaded += 1
+        self._on_object(url, file)
 
 
 def _lockable(books: list[str], table: Table, sampler: Sampler) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from shlex import quote
@@ -40,18 +41,20 @@ class Verdict(StrEnum):
     """It gives no sign of life: it was killed, or stands still."""
     AHEAD = "ahead"
     """Its last tick is in the future: the clock was set back."""
+    LEFT = "left"
+    """It has ended in order, and files are on its host that are not in the store."""
     UNREADABLE = "unreadable"
 
 
-_ILL = {Verdict.LATE, Verdict.DEAD, Verdict.AHEAD, Verdict.UNREADABLE}
+_ILL = {Verdict.LATE, Verdict.DEAD, Verdict.AHEAD, Verdict.LEFT, Verdict.UNREADABLE}
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
     """One collector of a table, as it is judged."""
 
-    path: Path
-    """Its file."""
+    path: Path | str
+    """Its file, or the URL of its object."""
     beat: Heartbeat | None
     """None where its file cannot be read."""
     verdict: Verdict
@@ -70,8 +73,8 @@ class Collector:
 class Health:
     """The collectors of a table, oldest first."""
 
-    lake: Path
-    """Absolute."""
+    lake: Path | str
+    """Absolute, or a URL."""
     table: str
     at: float
     """When this was judged, in seconds since the epoch."""
@@ -93,6 +96,15 @@ class Health:
         but = f" ({', '.join(there)})" if there else ""
         what = f"no collector records into {self.lake}{but}"
         return [f"{what}: start one with bitso-spread collect --lake {quote(str(self.lake))}"]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known though all may be well: nothing is lost while files wait."""
+        return [
+            remark
+            for one in self.collectors
+            if one.beat is not None and (remark := waiting_for_store(one.beat)) is not None
+        ]
 
 
 def examine(lake: Path | str, table: str = layout.TABLE, *, now: float | None = None) -> Health:
@@ -141,6 +153,34 @@ def judge(beat: Heartbeat, now: float) -> tuple[Verdict, str | None]:
             return dead
         return Verdict.LATE, f"{who} lives, and has taken no tick for {_span(age)}: restart it"
     return Verdict.RECORDING, None
+
+
+def judge_afar(beat: Heartbeat, now: float, sign_s: float) -> tuple[Verdict, str | None]:
+    """Say how a collector is that gives a sign every `sign_s` seconds, on any host.
+
+    Its ticks are judged by its own clock; only how old its sign is, by two clocks.
+    """
+    return judge(beat, now if now - beat.at > sign_s + MARGIN_S else beat.at)
+
+
+def waiting_for_store(beat: Heartbeat) -> str | None:
+    """Say how many files wait for a lake in object storage, since when and why, if it is known."""
+    store = beat.store
+    # That another one has its books is what a standby is there for.
+    if (
+        store is None
+        or beat.phase is Phase.STANDBY
+        or (store.trouble is None and not store.unleased)
+    ):
+        return None
+    reason = store.trouble or f"another recorder has {named(store.unleased)} there"
+    since = "" if store.since is None else f" since {_minute(store.since)}"
+    files = f"{store.files} {'file waits' if store.files == 1 else 'files wait'}"
+    return f"{files} on {beat.host} for {store.url}{since}: {reason}"
+
+
+def _minute(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def named(books: tuple[str, ...]) -> str:

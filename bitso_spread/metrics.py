@@ -95,6 +95,7 @@ class Series(Source):
         yield from self._of_books()
         yield from self._of_the_exchange(counts)
         yield from self._of_the_lake()
+        yield from self._of_publishing()
         yield from self._of_alerts()
 
     def _counts(self) -> Counter[str]:
@@ -196,6 +197,49 @@ class Series(Source):
         yield waiting
         files = sum(dict(collector.summary.files).values())
         yield CounterMetricFamily("bitso_spread_files_written", "Files in the table", files)
+        yield from self._of_the_store()
+
+    def _of_the_store(self) -> Iterator[Metric]:
+        store, put = self._collector.store, self._collector.summary.uploaded
+        yield CounterMetricFamily(
+            "bitso_spread_files_uploaded", "Files that have come into the store", put
+        )
+        yield GaugeMetricFamily(
+            "bitso_spread_files_waiting",
+            "Files that are finished and not in the store yet",
+            store.files if store else 0,
+        )
+        yield GaugeMetricFamily(
+            "bitso_spread_files_waiting_since_seconds",
+            "When the first of these was finished, in seconds since the epoch; 0 if there is none",
+            (store and store.since) or 0.0,
+        )
+        yield GaugeMetricFamily(
+            "bitso_spread_store_trouble",
+            "1 while the store cannot be asked, or refuses",
+            store is not None and store.trouble is not None,
+        )
+        yield GaugeMetricFamily(
+            "bitso_spread_books_without_lease",
+            "Books that another recorder has in the store",
+            len(store.unleased) if store else 0,
+        )
+
+    def _of_publishing(self) -> Iterator[Metric]:
+        publisher = self._collector.publisher
+        now = None if publisher is None else publisher.now
+        text = "Samples that brokers have confirmed"
+        published = 0 if publisher is None else publisher.published
+        yield CounterMetricFamily("bitso_spread_published", text, published)
+        text = "Times that brokers refused a sample, which is sent again"
+        refusals = 0 if publisher is None else publisher.refusals
+        yield CounterMetricFamily("bitso_spread_publish_refusals", text, refusals)
+        text = "Samples that are in the journal and not published yet"
+        waiting = 0 if now is None else now.waiting
+        yield GaugeMetricFamily("bitso_spread_publish_waiting", text, waiting)
+        text = "Time of the oldest sample that waits, in seconds since the epoch; 0 where none does"
+        since = 0 if now is None else now.since or 0
+        yield GaugeMetricFamily("bitso_spread_publish_waiting_since_timestamp_seconds", text, since)
 
     def _of_alerts(self) -> Iterator[Metric]:
         alerting, in_force = self._collector.alerting, self._collector.alerts.in_force

@@ -5,7 +5,6 @@ Pure values, no I/O. Knows neither the exchange nor the lake.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from bitso_spread.errors import UnknownBookError, UsageError
+from bitso_spread.nearest import did_you_mean
 
 # Bitso's names are major_minor in lower case, such as btc_mxn. Nothing else may become a
 # folder name, so that no book name can lead out of the lake.
@@ -145,9 +145,7 @@ def resolve_book(name: str, available: Collection[str]) -> str:
     for candidate in (name, reversed_name):
         if candidate in available:
             return candidate
-    close = difflib.get_close_matches(name, sorted(available), n=3)
-    hint = f"; did you mean {', '.join(close)}?" if close else ""
-    raise UnknownBookError(f"there is no book {name}{hint}")
+    raise UnknownBookError(f"there is no book {name}{did_you_mean(name, available, most=3)}")
 
 
 class WantedBooks:

@@ -10,12 +10,17 @@ from pathlib import Path
 from bitso_spread.alerts.config import Webhook
 from bitso_spread.alerts.rules import AlertRules
 from bitso_spread.clock import check_interval
+from bitso_spread.cloud.address import is_url, parse
+from bitso_spread.cloud.local_half import local_half
 from bitso_spread.errors import UsageError
 from bitso_spread.lake.columns import FIVE, check_columns
 from bitso_spread.lake.layout import SUFFIXES, TABLE
 from bitso_spread.lake.recorder import LeftBehind
 from bitso_spread.lateness import Lateness
 from bitso_spread.model import State
+from bitso_spread.nearest import did_you_mean
+from bitso_spread.publish.address import Address
+from bitso_spread.publish.properties import Properties
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,15 @@ class AlertPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishPlan:
+    """Where samples are published besides the lake."""
+
+    address: Address | None
+    """None for nowhere, where samples that wait to be published are dropped."""
+    properties: Properties = field(default_factory=Properties)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is to be recorded, and how.
 
@@ -39,6 +53,10 @@ class Plan:
     books: Sequence[str]
     """Names as a user writes them, or ``all``."""
     lake: Path | str
+    """A folder, or the URL of a lake in object storage."""
+    state: Path | str | None = None
+    """Of a lake in object storage: the folder for the journal, and for files on their way there;
+    None for one of the user's own."""
     table: str = TABLE
     format: str = "csv"
     columns: str = FIVE
@@ -57,16 +75,38 @@ class Plan:
     """Where another collector has the books: stand by, and take over when it ends."""
     alerts: AlertPlan | None = None
     """None for no alerts at all."""
+    publish: PublishPlan | None = None
+    """None for nowhere, where samples that wait to be published go on waiting."""
 
     def __post_init__(self) -> None:
         check_interval(self.interval)
         if self.format not in SUFFIXES:
-            raise UsageError(f"--format {self.format!r}: choose csv or parquet")
+            near = did_you_mean(self.format, SUFFIXES)
+            raise UsageError(f"--format {self.format!r}: choose csv or parquet{near}")
         check_columns(self.columns)
         for name in ("batch_size", "refresh_after_s", "max_wait_s", "max_stale_s", "ticks"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0")
+        if self.store is not None:
+            parse(self.store)
+        elif self.state is not None:
+            raise UsageError(
+                "--state goes with a lake in object storage: a folder keeps its own journal"
+            )
+
+    @property
+    def store(self) -> str | None:
+        """The URL of a lake in object storage; None for a folder."""
+        lake = str(self.lake)
+        return lake if is_url(lake) else None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that is recorded into: the lake, or the local half of one in a store."""
+        if (url := self.store) is None:
+            return Path(self.lake)
+        return local_half(url) if self.state is None else Path(self.state)
 
 
 @dataclass(slots=True)
@@ -80,5 +120,7 @@ class Summary:
     """Rows of each book, by state."""
     files: Counter[Path] = field(default_factory=Counter)
     """How many files were written, by the folder of their date."""
+    uploaded: int = 0
+    """How many files have come into the store; of a lake in object storage alone."""
     lateness: Lateness = field(default_factory=Lateness)
     left: LeftBehind = field(default_factory=lambda: LeftBehind(0, 0))

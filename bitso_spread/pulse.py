@@ -15,7 +15,7 @@ from bitso_spread.complaint import Complaint
 from bitso_spread.errors import LakeError
 from bitso_spread.health import MARGIN_S
 from bitso_spread.lake import heartbeat
-from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, HeartbeatFile, Phase
+from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, HeartbeatFile, Phase, PublishBeat
 from bitso_spread.lifetime import Running
 from bitso_spread.model import Sample
 
@@ -132,7 +132,16 @@ def take_pulse(collector: Collector) -> Heartbeat:
         },
         rows_in_memory=collector.rows_in_memory,
         rows_in_journal=collector.rows_in_journal,
+        publishing=_publishing(collector),
+        store=collector.store,
     )
+
+
+def _publishing(collector: Collector) -> PublishBeat | None:
+    if collector.publisher is None:
+        return None
+    now = collector.publisher.now
+    return PublishBeat(now.address, now.topic, now.waiting, now.since, now.why)
 
 
 def _book(sample: Sample) -> BookBeat:

@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bitso_spread.complaint import Complaint
 from bitso_spread.errors import LakeBusyError, LakeError
@@ -19,6 +20,9 @@ from bitso_spread.lake.recorder import Recorder
 from bitso_spread.lake.table import Table
 from bitso_spread.pulse import Pulse
 from bitso_spread.sampling import Gap, Sampler, Tick
+
+if TYPE_CHECKING:
+    from bitso_spread.cloud.remote import Remote
 
 log = logging.getLogger("bitso_spread.lake")
 
@@ -63,9 +67,13 @@ class Heir:
         table: Table,
         books: Iterable[str],
         on_taken: Callable[[Inheritance], object],
+        remote: Remote | None = None,
     ) -> None:
         self._table = table
         self._on_taken = on_taken
+        self._remote = remote
+        self._is_asked = False
+        self._was_locked_out = False
         # In an order that all collectors share: of two that wait, one gets all of them. Those
         # that were refused last come first, so that the others' locks are not touched.
         self._order = sorted(books)
@@ -74,6 +82,9 @@ class Heir:
     def take(self) -> Mapping[str, int] | None:
         """Give the last tick recorded of each book if all could be taken, else None; at once."""
         if not self._lock():
+            self._was_locked_out = True
+            return None
+        if not self._is_leased():
             return None
         try:
             left = inherit(self._table.lake, self._table.name, self._table.books)
@@ -84,7 +95,21 @@ class Heir:
                 log.error("the books are free and cannot be taken over: %s", error)  # noqa: TRY400  (one line, no traceback)
             return None
         self._on_taken(left)
-        return left.marks
+        if self._remote is None:
+            return left.marks
+        others = self._remote.marks()
+        books = {*left.marks, *others}
+        return {book: max(left.marks.get(book, 0), others.get(book, 0)) for book in books}
+
+    def _is_leased(self) -> bool:
+        """Whether the books are ours in the store as well, once their local locks are."""
+        if self._remote is None:
+            return True
+        if not self._is_asked:
+            self._is_asked = True
+            self._remote.wants(self._order)
+        # Where the store cannot tell: who had the local locks had the leases, and has ended.
+        return self._remote.has or (self._was_locked_out and self._remote.is_out_of_reach)
 
     def _lock(self) -> bool:
         taken: list[str] = []
@@ -101,23 +126,31 @@ class Heir:
 
 
 def stand_by(
-    ticks: Iterable[Tick | Gap], table: Table, sampler: Sampler, recorder: Recorder, pulse: Pulse
+    ticks: Iterable[Tick | Gap],
+    table: Table,
+    sampler: Sampler,
+    recorder: Recorder,
+    pulse: Pulse,
+    remote: Remote | None = None,
 ) -> Iterator[Tick | Gap]:
     """Give the sampler's ticks from where the collector that has the books leaves off.
 
     What it leaves in the journal is made files by the recorder's own writer, meanwhile.
     """
+    is_remote = remote is not None and table.books.issuperset(sampler.books)
     log.info(
         "standing by for %s: the books are taken over once nobody else has any of them",
-        pulse.holders(sampler.books),
+        remote.holders if remote and is_remote else pulse.holders(sampler.books),
     )
 
     def taken(left: Inheritance) -> None:
         recorder.put(left.entry)
         sampler.keep_after(left.marks)
         pulse.bury(table.books)
+        if remote is not None:
+            remote.taken(sampler.books)
         log.info("taking over")
         if left.entry.ended:
             log.warning("%d batches that were left become files", len(left.entry.ended))
 
-    return held_back(ticks, Heir(table, sampler.books, taken).take)
+    return held_back(ticks, Heir(table, sampler.books, taken, remote).take)

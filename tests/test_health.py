@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bitso_spread.health import AHEAD_S, MARGIN_S, Health, Verdict, examine, judge
+from bitso_spread.health import (
+    AHEAD_S,
+    MARGIN_S,
+    Health,
+    Verdict,
+    examine,
+    judge,
+    judge_afar,
+    waiting_for_store,
+)
 from bitso_spread.lake import layout
-from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, HeartbeatFile, Phase
+from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, HeartbeatFile, Phase, StoreBeat
 
 NOW = 1_000_000.0
 BEAT = Heartbeat(
@@ -138,3 +148,48 @@ def test_many_books_are_named_in_short() -> None:
     reason = judge(replace(BEAT, names=names, at=0.0), NOW)[1]
     assert reason is not None
     assert "a0_mxn, a1_mxn and 52 more" in reason
+
+
+STORE = StoreBeat("s3://bucket/lake", 12, NOW - 3600, "s3://bucket/lake does not answer")
+
+
+def test_files_that_wait_for_the_store_are_told_and_are_no_illness(tmp_path: Path) -> None:
+    put(tmp_path, replace(BEAT, store=STORE))
+    health = look(tmp_path)
+    assert health.is_well
+    (remark,) = health.remarks
+    assert remark == (
+        "12 files wait on box for s3://bucket/lake since 1970-01-12T12:46Z: s3://bucket/lake does "
+        "not answer"
+    )
+    assert health.collectors[0].beat is not None
+    assert health.collectors[0].beat.store == STORE
+
+
+def test_books_that_another_recorder_has_in_the_store_are_told() -> None:
+    other = replace(STORE, trouble=None, unleased=("btc_mxn",), files=1)
+    remark = waiting_for_store(replace(BEAT, store=other))
+    assert remark is not None
+    assert remark.endswith(": another recorder has btc_mxn there")
+    assert waiting_for_store(replace(BEAT, store=other, phase=Phase.STANDBY)) is None
+    assert waiting_for_store(replace(BEAT, store=replace(STORE, trouble=None))) is None
+
+
+def test_one_on_another_host_is_judged_by_its_own_clock_but_for_its_silence() -> None:
+    # It gives a sign every 20 s, and its clock may be off by some seconds.
+    late = replace(BEAT, at=NOW - 50, last_tick=int(NOW) - 70)
+    assert judge_afar(late, NOW, 45.0)[0] is Verdict.LATE
+    ticking = replace(BEAT, at=NOW - 50, last_tick=int(NOW) - 51)
+    assert judge_afar(ticking, NOW, 45.0) == (Verdict.RECORDING, None)
+    assert judge_afar(ticking, NOW + 10, 45.0)[0] is Verdict.DEAD
+    ahead = replace(BEAT, at=NOW + 30, last_tick=int(NOW) + 30)
+    assert judge_afar(ahead, NOW, 45.0)[0] is Verdict.RECORDING
+
+
+def test_what_a_version_without_stores_wrote_is_read(tmp_path: Path) -> None:
+    put(tmp_path, BEAT)
+    (path,) = layout.heartbeats_folder(tmp_path, layout.TABLE).iterdir()
+    data = json.loads(path.read_text())
+    del data["store"]
+    path.write_text(json.dumps(data))
+    assert look(tmp_path).collectors[0].beat == BEAT

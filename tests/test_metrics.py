@@ -83,6 +83,8 @@ def test_every_series_is_there_before_anything_has_happened(tmp_path: Path) -> N
         "rest_requests_total", "rest_failures_total", "rest_throttles_total",
         "connections_total", "files_written_total", "last_tick_timestamp_seconds",
         "tick_lateness_seconds_count", "tick_lateness_seconds_sum", "feed_up", "feed_lag_seconds",
+        "files_uploaded_total", "files_waiting", "files_waiting_since_seconds", "store_trouble",
+        "books_without_lease",
     ):  # fmt: skip
         assert value(values, name) == 0, name
     for rejection in Rejection:

@@ -1,4 +1,4 @@
-"""Where the webhook's URL comes from, which is a secret: the environment, or the user's file.
+"""Where the webhook's URL comes from, which is a secret: the environment, or a file.
 
 Never from an argument, which every user of a host can read in its list of processes.
 """
@@ -6,18 +6,16 @@ Never from an argument, which every user of a host can read in its list of proce
 from __future__ import annotations
 
 import os
-import stat
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bitso_spread.errors import UsageError
 from bitso_spread.exchange.environment import is_loopback
+from bitso_spread.settings_files import SettingsFile, read_settings
 
 VARIABLE = "BITSO_SPREAD_ALERT_WEBHOOK"
-FILE_VARIABLE = "BITSO_SPREAD_CONFIG"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,56 +62,31 @@ class Webhook:
         return f"Webhook({str(self)!r})"
 
 
-def find_webhook(environ: Mapping[str, str] = os.environ) -> Webhook | None:
+def find_webhook(
+    environ: Mapping[str, str] = os.environ, files: Sequence[SettingsFile] | None = None
+) -> Webhook | None:
     """Give the user's webhook; None if there is none.
 
-    The environment goes before the file, and is an empty text for none.
+    The environment goes before the files, the nearest file before the others, and an empty text
+    anywhere is none.
+
+    Args:
+        environ: the environment's variables.
+        files: what was read already; by default, what `read_settings` finds.
 
     Raises:
-        UsageError: the file cannot be read, others may read it, or what it says is no URL.
+        UsageError: a file cannot be read, others may read it, or what it says is no URL.
     """
     if (url := environ.get(VARIABLE)) is not None:
         return Webhook(url.strip(), VARIABLE) if url.strip() else None
-    path = config_file(environ)
-    try:
-        text = path.read_text(encoding="utf-8")
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        if FILE_VARIABLE in environ:
-            raise UsageError(f"{FILE_VARIABLE} names {path}, and there is no such file") from None
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    found = _in(text, path)
-    if found is not None and os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError(f"{path} holds a secret, and others may read it: chmod 600 {path}")
-    return found
+    for file in read_settings(environ=environ) if files is None else files:
+        alerts = file.values.get("alerts")
+        if isinstance(alerts, dict) and "webhook" in alerts:
+            return _in(alerts["webhook"], file.path)
+    return None
 
 
-def config_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the path of the user's file, whether it is there or not."""
-    if named := environ.get(FILE_VARIABLE):
-        return _expanded(named)
-    home = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return _expanded(home) / "bitso-spread" / "config.toml"
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        # An account without a home, as in some containers, has no such file.
-        return Path(path)
-
-
-def _in(text: str, path: Path) -> Webhook | None:
-    try:
-        alerts = tomllib.loads(text).get("alerts", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
-    url = alerts.get("webhook") if isinstance(alerts, dict) else None
-    if url is None or url == "":
-        return None
+def _in(url: object, path: Path) -> Webhook | None:
     if not isinstance(url, str):
         raise UsageError(f"{path}: webhook in [alerts] must be a text in quotes")
-    return Webhook(url.strip(), f"webhook in {path}")
+    return Webhook(url.strip(), f"webhook in {path}") if url.strip() else None

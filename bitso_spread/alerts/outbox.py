@@ -15,8 +15,8 @@ from typing import Any
 
 from bitso_spread.alerts.channel import UNDELIVERED, Attempt, Channel, Outcome
 from bitso_spread.alerts.events import AlertId, Change, Event, as_json
+from bitso_spread.backoff import Backoff
 from bitso_spread.clock import monotonic
-from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.lifetime import Running
 
 log = logging.getLogger("bitso_spread.alerts")

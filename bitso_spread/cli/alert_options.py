@@ -81,9 +81,10 @@ def alert_plan(
     """
     from bitso_spread.alerts.command import parse_command
     from bitso_spread.alerts.config import find_webhook
+    from bitso_spread.cli.app import settings
     from bitso_spread.plan import AlertPlan
 
-    webhook, rules = find_webhook(), rules_of(alert, hold, cooldown)
+    webhook, rules = find_webhook(files=settings.files), rules_of(alert, hold, cooldown)
     if not alert and webhook is None and command is None:
         if hold is not None or cooldown is not None:
             raise UsageError("--alert-hold and --alert-cooldown go with --alert, such as 0.5")

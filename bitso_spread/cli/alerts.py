@@ -81,7 +81,7 @@ def alerts(
     over the rows of the lake, and stderr says how often each threshold was
     exceeded and crossed. A second without a row fires nothing, for nobody
     recorded then. Nothing is sent but by --test: to --alert-command, and to
-    the webhook that BITSO_SPREAD_ALERT_WEBHOOK has, or the config file.
+    the webhook that BITSO_SPREAD_ALERT_WEBHOOK has, or a settings file.
 
     Example: bitso-spread alerts --date yesterday --alert 0.5 --alert btc_mxn=0.3
     """
@@ -139,7 +139,7 @@ def _replayed(place: Lake, rules: AlertRules, question: Question, marks: Marks) 
     for line in _tallied(replay):
         say(line)
     if not replay.tallies:
-        say(f"no known spread to look at: {holdings(place)}")
+        say(f"no known spread to look at: {holdings(place, question.get('book'))}")
     return table_of(replay.fired)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bitso_spread.cli.logs import is_quiet
 from bitso_spread.cli.stdout import is_terminal
 
 if TYPE_CHECKING:
@@ -16,10 +17,18 @@ OnProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 
+def is_watched() -> bool:
+    """Tell whether there is anybody to see a bar."""
+    return is_terminal(sys.stderr) and not is_quiet()
+
+
 @contextmanager
-def bars() -> Iterator[OnProgress]:
-    """Give what shows how far it is: a bar for each thing that is done, while the block runs."""
-    if not is_terminal(sys.stderr):
+def bars(*, wanted: bool = True) -> Iterator[OnProgress]:
+    """Give what shows how far it is: a bar for each thing that is done, while the block runs.
+
+    A thing of which it is not known how much there is has 0 of 0, and a bar that moves to and fro.
+    """
+    if not (wanted and is_watched()):
         yield lambda *_: None
         return
     from rich.console import Console
@@ -43,6 +52,6 @@ def bars() -> Iterator[OnProgress]:
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = shown.add_task(what, total=None)
-            shown.update(tasks[what], completed=done, total=total)
+            shown.update(tasks[what], completed=done, total=total or None)
 
         yield show

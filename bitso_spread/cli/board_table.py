@@ -1,8 +1,8 @@
 """The books of the live board: a header and a line for each, as wide as there is room.
 
-What has no room is left out whole: first the distance between columns, then the mid, then the
-least and the greatest spread, then the sparkline. What stands around is
-bitso_spread.cli.board_look's job.
+Where there is little room, first columns move together, then digits that tell least go, and then
+a column is left out whole: the mid, then the least and the greatest spread, then the sparkline.
+What stands around is bitso_spread.cli.board_look's job.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BLOCKS, _BLOCKS_ASCII = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 # In percent: as many places as are shown, and two more.
 _FLAT = 1e-6
 # Of a sparkline, in seconds: ten minutes are a whole number of each.
-_CELLS_S = (10, 12, 15, 20, 30, 60, 75, 100)
+_CELLS_S = (10, 12, 15, 20, 30, 60, 75, 100, 120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Layout:
 
     gap: int = 2
     commas: bool = True
+    compact: bool = False
+    """Prices of few characters, and the least and the greatest spread of three digits."""
     mid: bool = True
     range: bool = True
     """The least and the greatest spread."""
@@ -48,10 +50,14 @@ _LAYOUTS = (
     Layout(cells=20),
     Layout(gap=1, cells=10),
     Layout(gap=1, commas=False),
-    Layout(gap=1, commas=False, mid=False),
-    Layout(gap=1, commas=False, mid=False, range=False),
-    Layout(gap=1, commas=False, mid=False, range=False, cells=0),
+    Layout(gap=1, commas=False, compact=True, cells=5),
+    Layout(gap=1, commas=False, compact=True, mid=False),
+    Layout(gap=1, commas=False, compact=True, mid=False, range=False),
+    Layout(gap=1, commas=False, compact=True, mid=False, range=False, cells=0),
 )
+# The most that a compact price takes: with it 54 books, of 0.00001729 and of 91,820,000, have
+# all their columns at 80.
+_COMPACT_WIDTH = 10
 
 _Cell = tuple[str, str]
 """A text, and its style."""
@@ -107,7 +113,7 @@ def _widths(rows: Sequence[Sequence[_Cell]], lines: Iterable[Line], layout: Layo
 
 
 def _span(count: int) -> str:
-    return "last 10 min" if count > 10 else "10 min"[:count]
+    return next((name for name in ("last 10 min", "10 min", "10m") if len(name) <= count), "")
 
 
 def _cell_s(room: int, interval: int) -> int:
@@ -122,7 +128,7 @@ def _header(layout: Layout) -> list[_Cell]:
         names.append("mid")
     names.append("spread %" if layout.gap > 1 else "sprd %")
     if layout.range:
-        names += ["low %", "high %"]
+        names += ["low", "high"] if layout.compact else ["low %", "high %"]
     return [(name, "bold") for name in (*names, "state", "age")]
 
 
@@ -133,7 +139,8 @@ def _cells(line: Line, layout: Layout, alerts: Mapping[str, str]) -> list[_Cell]
         prices.append(_price(line.mid, line.places + 1, layout))
     percents = [(_percent(line.spread), alert)]
     if layout.range:
-        percents += [(_percent(line.low), ""), (_percent(line.high), "")]
+        percent = _short_percent if layout.compact else _percent
+        percents += [(percent(line.low), ""), (percent(line.high), "")]
     return [
         (line.book, alert),
         *((price, "") for price in prices),
@@ -176,7 +183,17 @@ def spark(means: Sequence[float | None], blocks: str = _BLOCKS) -> str:
 def _price(price: float | None, places: int, layout: Layout) -> str:
     if price is None:
         return ""
-    return f"{price:,.{places}f}" if layout.commas else f"{price:.{places}f}"
+    if layout.commas:
+        return f"{price:,.{places}f}"
+    text = f"{price:.{places}f}"
+    excess = len(text) - _COMPACT_WIDTH
+    if not layout.compact or excess <= 0:
+        return text
+    if price < 0.001:
+        # Leading zeros are what it has too many of: 1.72942e-5 has all its digits.
+        digits, _, exponent = f"{price:.{_COMPACT_WIDTH - 5}e}".partition("e")
+        return f"{digits}e{int(exponent)}"
+    return f"{price:.{max(0, places - excess)}f}"
 
 
 def _percent(spread: float | None) -> str:
@@ -184,6 +201,13 @@ def _percent(spread: float | None) -> str:
         return ""
     places = 4 if spread < 10 else 3 if spread < 100 else 2
     return f"{spread:.{places}f}"
+
+
+def _short_percent(spread: float | None) -> str:
+    if spread is None:
+        return ""
+    places = 3 if spread < 0.9995 else 2 if spread < 9.995 else 1 if spread < 99.95 else 0
+    return f"{spread:.{places}f}".removeprefix("0")
 
 
 def _age(age_s: float | None) -> str:

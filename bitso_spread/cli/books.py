@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import LOOK, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.options import EnvironmentOption, RestUrlOption, WsUrlOption
 from bitso_spread.cli.tables import (
     Format,
@@ -74,7 +74,7 @@ def books(
     for error in unknown:
         say_unknown(error)
     if failure:
-        say(f"without prices: {failure}")
+        warn(f"without prices: {failure}")
     if unknown or failure:
         raise typer.Exit(1)
 

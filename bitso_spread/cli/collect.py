@@ -6,7 +6,9 @@ import gc
 import math
 import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,8 +22,9 @@ from bitso_spread.cli.alert_options import (
     in_words,
 )
 from bitso_spread.cli.app import RECORD, app, settings
-from bitso_spread.cli.logs import LogFormat, is_json, show_log, tell
+from bitso_spread.cli.logs import LogFormat, is_json, is_quiet, show_log, tell
 from bitso_spread.cli.options import (
+    ADVANCED,
     DEFAULT_BOOKS,
     BookOption,
     ColumnsOption,
@@ -30,9 +33,10 @@ from bitso_spread.cli.options import (
     RestUrlOption,
     TableOption,
     WsUrlOption,
-    lake_folder,
+    lake_name,
     lake_place,
 )
+from bitso_spread.cli.publish_option import PublishOption, publish_plan
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
@@ -41,6 +45,7 @@ from bitso_spread.model import State
 if TYPE_CHECKING:
     from bitso_spread.collector import Collector, Plan
     from bitso_spread.exchange.environment import Environment
+    from bitso_spread.lake.heartbeat import StoreBeat
     from bitso_spread.metrics import MetricsServer
 
 
@@ -51,6 +56,17 @@ def collect(
     rest_url: RestUrlOption = None,
     ws_url: WsUrlOption = None,
     lake: LakeOption = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            envvar="BITSO_SPREAD_STATE",
+            metavar="DIR",
+            show_default="one of your own",
+            help="With a lake in object storage: the folder for the journal, and for files until "
+            "they are in the store.",
+        ),
+    ] = None,
     table: TableOption = layout.TABLE,
     format: Annotated[  # noqa: A002  (its environment variable is named after it)
         str, typer.Option("--format", metavar="FORMAT", help="Of the files: csv or parquet.")
@@ -76,14 +92,27 @@ def collect(
     ] = False,
     refresh_after: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="A book quiet for so long is asked for by REST."),
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="A book quiet for so long is asked for by REST.",
+        ),
     ] = 60,
     max_wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long the first data may take.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="How long the first data may take.",
+        ),
     ] = 60,
     max_stale: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="How long a last word stands without a live link."),
+        typer.Option(
+            metavar="SECONDS",
+            rich_help_panel=ADVANCED,
+            help="How long a last word stands without a live link.",
+        ),
     ] = 3,
     wait: Annotated[
         bool,
@@ -97,6 +126,7 @@ def collect(
     alert_hold: AlertHoldOption = None,
     alert_cooldown: AlertCooldownOption = None,
     alert_command: AlertCommandOption = None,
+    publish: PublishOption = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -104,12 +134,17 @@ def collect(
             max=65535,
             metavar="PORT",
             show_default="none",
+            rich_help_panel=ADVANCED,
             help="Serve Prometheus metrics on this port (extra: metrics).",
         ),
     ] = None,
     metrics_host: Annotated[
         str,
-        typer.Option(metavar="HOST", help="Where: 0.0.0.0 in a container, to be reached at all."),
+        typer.Option(
+            metavar="HOST",
+            rich_help_panel=ADVANCED,
+            help="Where: 0.0.0.0 in a container, to be reached at all.",
+        ),
     ] = "127.0.0.1",
     log_format: Annotated[
         LogFormat,
@@ -121,18 +156,19 @@ def collect(
     Runs until Ctrl-C or SIGTERM, or until --batches or --duration is over;
     all rows so far are loaded into the lake then. What a crash leaves
     behind, the next start loads. To upgrade without a gap, start the new
-    version with --wait, and end the old one.
+    version with --wait, and end the old one. With --lake s3://bucket/prefix
+    finished files go there; while it is out of reach, they wait in --state.
 
     Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
     """
     show_log(debug=settings.debug, log_format=log_format)
-    folder = layout.locate(lake_folder(lake_place(lake, environment), "collect"), table)
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.collector import Plan
 
     plan = Plan(
         books=book or DEFAULT_BOOKS,
-        lake=folder,
+        lake=lake_name(lake_place(lake, environment), table),
+        state=None if state is None else layout.locate(state, table),
         table=table,
         format=format,
         columns=columns,
@@ -145,10 +181,13 @@ def collect(
         max_stale_s=max_stale,
         wait=wait,
         alerts=alert_plan(alert, alert_hold, alert_cooldown, alert_command),
+        publish=publish_plan(publish),
     )
-    tell(folder)
+    tell(plan.folder if plan.store is None else f"{plan.store}, by way of {plan.folder}")
     if plan.alerts is not None:
         tell(in_words(plan.alerts))
+    if plan.publish is not None and plan.publish.address is not None:
+        tell(f"each sample is also sent to {plan.publish.address}")
     with open_environment(environment, rest_url, ws_url) as exchange:
         _run(exchange, plan, metrics_host, metrics_port)
 
@@ -170,14 +209,16 @@ def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int
     from bitso_spread.cli.signals import ended_by_signals
     from bitso_spread.collector import Collector
 
-    paths = not is_terminal(sys.stdout)
-    live = has_screen(sys.stderr) and not is_json()
-    view = Live(paths=paths) if live else Lines(paths=paths)
+    live = has_screen(sys.stderr) and not is_json() and not is_quiet()
+    view = (Live if live else Lines)(
+        paths=not is_terminal(sys.stdout), stored=plan.store is not None
+    )
     collector = Collector(
         exchange,
         plan,
         on_tick=lambda tick: view.on_tick(tick, collector),
         on_file=view.on_file,
+        on_object=view.on_object,
     )
 
     def stop() -> None:
@@ -222,24 +263,30 @@ def _report(collector: Collector, exchange: Environment) -> None:
         unknown, missed = states[State.UNKNOWN], states[State.MISSED]
         tell(
             f"{book}: {states.total()} {mark}rows, {states.total() - unknown - missed} known, "
-            f"{unknown} unknown, {missed} missed"
+            f"{unknown} unknown, {missed} missed",
+            always=unknown + missed > 0,
         )
     if not summary.states:
-        tell("stopped before the first tick: nothing was recorded")
+        tell("stopped before the first tick: nothing was recorded", always=True)
     late = summary.lateness
     if late.max_s:
         figures = [late.percentile(50), late.percentile(99), late.max_s]
         p50, p99, worst = (f"{seconds * 1000:.2f} ms" for seconds in figures)
         tell(f"lateness of ticks: p50 {p50}, p99 {p99}, max {worst}")
     if collector.alerting is not None and (lost := collector.alerting.undelivered):
-        tell(f"alerts: {lost} could not be delivered, as the log says")
-    for folder, count in sorted(summary.files.items()):
-        tell(f"{count} {'file' if count == 1 else 'files'} under {folder}")
+        tell(f"alerts: {lost} could not be delivered, as the log says", always=True)
+    if (publisher := collector.publisher) is not None:
+        waits = f", {left} wait in the journal" if (left := publisher.now.waiting) else ""
+        tell(f"{publisher.published} {mark}samples published to {publisher.now.topic}{waits}")
+    for line in _loaded(collector):
+        tell(line)
     if summary.left.rows or summary.left.batches:
         raise BitsoSpreadError(
             f"the disk refused to the end: {summary.left.rows} rows are lost, and "
             f"{summary.left.batches} batches wait in the journal for the next collection"
         )
+    if collector.store is not None and collector.store.files:
+        raise BitsoSpreadError(_left_here(collector.store, plan))
     if summary.states and summary.files:
         lake = shlex.quote(str(plan.lake))
         table = "" if plan.table == layout.TABLE else f" --table {shlex.quote(plan.table)}"
@@ -247,6 +294,30 @@ def _report(collector: Collector, exchange: Environment) -> None:
         tell(
             f"next: {_program()} query --lake {lake}{table} --date {where.date} --book {where.book}"
         )
+
+
+def _loaded(collector: Collector) -> Iterator[str]:
+    """Say how many files are where."""
+    summary = collector.summary
+    if collector.store is None:
+        for folder, count in sorted(summary.files.items()):
+            yield f"{_files(count)} under {folder}"
+    elif summary.uploaded:
+        yield f"{_files(summary.uploaded)} put into {collector.store.url}"
+
+
+def _files(count: int) -> str:
+    return f"{count} {'file' if count == 1 else 'files'}"
+
+
+def _left_here(store: StoreBeat, plan: Plan) -> str:
+    """Say what did not get into the store, why, and how it will."""
+    why = f"{', '.join(store.unleased)} are another recorder's there" if store.unleased else ""
+    reason = store.trouble or why or "the time was over"
+    return (
+        f"{_files(store.files)} wait in {plan.folder} and are not in {plan.store} yet ({reason}): "
+        "the next collect with the same --lake and --state puts them there"
+    )
 
 
 def _program() -> str:

@@ -9,16 +9,16 @@ import typer
 
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
-from bitso_spread.cli.logs import say, tell
+from bitso_spread.cli.logs import say, tell, warn
 from bitso_spread.cli.marks import holdings
 from bitso_spread.cli.options import (
     DateOption,
     HeldBookOption,
     HeldLakeOption,
     TableOption,
-    lake_folder,
 )
 from bitso_spread.cli.stdout import is_terminal
+from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 
@@ -62,18 +62,20 @@ def compact(
         show("compacting, days of books", done, of)
         if isinstance(found, LakeError):
             failed += 1
-            say(f"left as it is: {found}")
+            warn(f"left as it is: {found}")
         elif not watched and (found.outcome is not Outcome.KEPT or found.deleted):
             tell(_line(found))
 
     with bars() as show:
-        place = Lake(lake_folder(lake, "compact"), table)
+        place = Lake(lake, table)
+        if is_url(lake):
+            from bitso_spread.cloud.compaction import compact as compact_days
         days = compact_days(place, prune=prune, on_day=note, date=date, book=book)
     say(_summary(days, prune=prune))
     if not days and not failed:
-        say(f"no finished day was asked for: {holdings(place)}")
+        say(f"no finished day was asked for: {holdings(place, book)}")
     if failed:
-        say(f"{_many(failed, 'day')} could not be compacted: see above")
+        warn(f"{_many(failed, 'day')} could not be compacted: see above")
         raise typer.Exit(1)
 
 

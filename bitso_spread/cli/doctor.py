@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import SET_UP, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import say, warn
 from bitso_spread.cli.options import (
     DEFAULT_BOOKS,
     BookOption,
@@ -23,6 +23,7 @@ from bitso_spread.cli.options import (
     lake_folder,
     lake_place,
 )
+from bitso_spread.cli.publish_option import publish_plan
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cli.tables import write_json
 from bitso_spread.lake import layout
@@ -51,6 +52,15 @@ def doctor(
     ws_url: WsUrlOption = None,
     lake: LakeOption = None,
     table: TableOption = layout.TABLE,
+    publish: Annotated[
+        str | None,
+        typer.Option(
+            "--publish",
+            metavar="URL",
+            show_default="nowhere",
+            help="Look for these brokers and their topic as well; nothing is sent.",
+        ),
+    ] = None,
     format: Annotated[  # noqa: A002  (its environment variable is named after it)
         Form, typer.Option("--format", help="A line a check, or one JSON list at the end.")
     ] = Form.TEXT,
@@ -72,7 +82,13 @@ def doctor(
     shown: list[Finding] = []
     try:
         with open_environment(environment, rest_url, ws_url) as exchange:
-            findings = examine(exchange, book or DEFAULT_BOOKS, lake=folder, table=table)
+            findings = examine(
+                exchange,
+                book or DEFAULT_BOOKS,
+                lake=folder,
+                table=table,
+                publish=publish_plan(publish),
+            )
             if is_terminal(sys.stderr):
                 say("this takes 10 to 30 seconds: a keep-alive comes every 20")
             with closing(findings):
@@ -81,7 +97,7 @@ def doctor(
                     if format is Form.TEXT:
                         _print(finding)
     except KeyboardInterrupt:
-        say("stopped: the other checks were not made")
+        warn("stopped: the other checks were not made")
         _end(shown, format)
         raise typer.Exit(1) from None
     _end(shown, format)

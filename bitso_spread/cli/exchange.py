@@ -29,7 +29,7 @@ def open_environment(
         MissingExtraError: there is no simulated exchange without the extra `sim`.
     """
     if name == SIMULATED:
-        say(SIMULATED_NOTICE)
+        say(SIMULATED_NOTICE, always=True)
     if name != SIMULATED or rest_url or ws_url:
         meant = environment(name, rest_url, ws_url)
         refuse_open_way(meant, os.environ)

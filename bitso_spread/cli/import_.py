@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,18 @@ import typer
 
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks
-from bitso_spread.cli.options import HeldLakeOption, SkipBadOption, TableOption, lake_folder
+from bitso_spread.cli.options import (
+    HeldLakeOption,
+    SkipBadOption,
+    StateOption,
+    TableOption,
+    lake_name,
+)
 from bitso_spread.cli.stdout import stdout
+from bitso_spread.cloud.address import is_url
+from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
@@ -38,6 +47,7 @@ def import_(
         ),
     ],
     lake: HeldLakeOption = ".",
+    state: StateOption = None,
     table: TableOption = layout.TABLE,
     merge: Annotated[
         bool,
@@ -86,17 +96,24 @@ def import_(
     """
     from bitso_spread.lake.importing import import_rows
 
-    folder = lake_folder(lake, "import")
+    place = lake_name(lake, table)
+    bring_in: Callable[..., Imported] = import_rows
+    if is_url(lake):
+        from bitso_spread.cloud.importing import import_rows as import_into_store
+
+        bring_in = partial(import_into_store, state=state)
+    elif state is not None:
+        raise UsageError("--state goes with a lake in object storage")
     with bars() as show:
-        done = import_rows(
+        done = bring_in(
             source,
-            folder,
+            place,
             table=table,
             file_format=file_format,
             columns=columns,
             interval=interval,
             merge=merge,
-            on_bad=(lambda error: say(f"passed over: {error}")) if skip_bad else None,
+            on_bad=(lambda error: warn(f"passed over: {error}")) if skip_bad else None,
             on_progress=lambda step, done, of: show(_STEPS[step], done, of),
         )
     marks = Marks()
@@ -104,14 +121,14 @@ def import_(
         marks.add(done.environment)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with stdout() as out:
-        for line in _report(done, layout.locate(folder, table), marks.title()):
+        for line in _report(done, place, marks.title()):
             out.write(f"{line}\n".encode(encoding, "replace"))
     if complaint := _complaint(done):
-        say(complaint)
+        warn(complaint)
         raise typer.Exit(1)
 
 
-def _report(done: Imported, lake: Path, mark: str | None) -> Iterator[str]:
+def _report(done: Imported, lake: Path | str, mark: str | None) -> Iterator[str]:
     from bitso_spread.lake.findings import time_text
 
     rows = _many(done.read, f"{mark} row" if mark else "row")

@@ -17,6 +17,7 @@ from enum import StrEnum
 import typer
 
 _LOGGER = logging.getLogger("bitso_spread")
+_silenced = {"notes": False}
 
 
 class LogFormat(StrEnum):
@@ -26,21 +27,51 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def say(message: object, level: int = logging.INFO, error: BaseException | None = None) -> None:
-    """Tell the person one line; in JSON with its level, and the traceback of an error."""
+def say(
+    message: object,
+    level: int = logging.INFO,
+    error: BaseException | None = None,
+    *,
+    always: bool = False,
+) -> None:
+    """Tell the person one line; in JSON with its level, and the traceback of an error.
+
+    A line of a level below WARNING is a note, which `be_quiet` silences unless it is for `always`.
+    """
     line = " ".join(str(message).split())
+    if is_quiet() and level < logging.WARNING:
+        if not always:
+            return
+        level = logging.WARNING
     if is_json():
         _LOGGER.log(level, "%s", line, exc_info=error)
     else:
         typer.echo(f"bitso-spread: {line}", err=True)
 
 
-def tell(line: object) -> None:
-    """Tell the person one line that does not need to say who says it."""
+def warn(message: object) -> None:
+    """Tell the person one line of what is wrong, or lost, also where notes are silenced."""
+    say(message, logging.WARNING)
+
+
+def tell(line: object, *, always: bool = False) -> None:
+    """Tell the person one line that does not need to say who says it; a note, unless `always`."""
+    if is_quiet() and not always:
+        return
     if is_json():
-        _LOGGER.info("%s", line)
+        _LOGGER.log(logging.WARNING if is_quiet() else logging.INFO, "%s", line)
     else:
         typer.echo(line, err=True)
+
+
+def be_quiet(quiet: bool) -> None:
+    """Say from now on only what is wrong, and what is lost; or all again."""
+    _silenced["notes"] = quiet
+
+
+def is_quiet() -> bool:
+    """Tell whether notes, progress and the live board are unwanted."""
+    return _silenced["notes"]
 
 
 class StderrHandler(logging.Handler):
@@ -80,7 +111,7 @@ def show_warnings() -> None:
 
 def show_log(*, debug: bool, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Show all that happens, with the time in UTC, as a command that runs for months does."""
-    level = logging.DEBUG if debug else logging.INFO
+    level = logging.DEBUG if debug else logging.WARNING if is_quiet() else logging.INFO
     if log_format is LogFormat.JSON:
         _show(level, JsonFormatter())
         _catch_the_rest(_LOGGER.handlers[0])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import say, warn
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
+from bitso_spread.model import ALL, parse_books
+from bitso_spread.nearest import MISSPELT, did_you_mean
 
 if TYPE_CHECKING:
     from bitso_spread.lake.reader import Lake
@@ -35,9 +37,9 @@ class Marks:
             return
         self._labels[environment] = label(environment)
         if environment == layout.SIMULATED:
-            say("SIMULATED: rows are of the simulated exchange")
+            say("SIMULATED: rows are of the simulated exchange", always=True)
         else:
-            say(f"{environment}: rows were recorded from there, not from production")
+            say(f"{environment}: rows were recorded from there, not from production", always=True)
 
     def title(self) -> str | None:
         """Give what stands above a table of these rows."""
@@ -53,26 +55,29 @@ class Skipped:
     def add(self, error: LakeError) -> None:
         """Say what is wrong with a file."""
         self._count += 1
-        say(f"passed over: {error}")
+        warn(f"passed over: {error}")
 
     def report(self) -> None:
         """Say how many there were."""
         if self._count:
             files = "1 file" if self._count == 1 else f"{self._count} files"
-            say(f"the answer lacks the rows of {files}")
+            warn(f"the answer lacks the rows of {files}")
 
 
 def without_journal(lake: Lake, unknown: str) -> None:
     """Say what cannot be known of a lake in object storage without its collector's journal."""
     if lake.journal is None:
-        say(
+        warn(
             f"{unknown} cannot be told: the journal is not in {lake.name}; name the collector's "
             "folder with --state"
         )
 
 
-def holdings(lake: Lake) -> str:
-    """Say what days and books a lake has, for a person whose question found nothing."""
+def holdings(lake: Lake, asked: str | Iterable[str] | None = None) -> str:
+    """Say what days and books a lake has, for a person whose question found nothing.
+
+    Of the books that were `asked` for, those that are misspelt are told what is near them.
+    """
     place = f"the table {lake.table} in {lake.name}"
     dates = lake.dates()
     if not dates:
@@ -80,7 +85,15 @@ def holdings(lake: Lake) -> str:
     days = str(dates[0])
     if len(dates) > 1:
         days = f"{dates[0]}..{dates[-1]} ({len(dates)} days)"
-    return f"{place} holds {days}, of {_listed(lake.books())}"
+    books = lake.books()
+    texts = [asked] if isinstance(asked, str) else asked or ()
+    names = [name for text in texts for name in text.split(",") if name.strip().lower() != ALL]
+    near = "".join(
+        did_you_mean(name, books, least=MISSPELT)
+        for name in parse_books(names)
+        if name not in books
+    )
+    return f"{place} holds {days}, of {_listed(books)}{near}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bitso_spread.cloud.address import is_url
+from bitso_spread.cloud.address import Address, is_url, parse
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
+
+ADVANCED = "Advanced"
+"""The panel, in the help of a command, of hosts and of what is tuned."""
 
 SIMULATED_LAKE = Path("sim-lake")
 DEFAULT_BOOKS = ("btc_mxn", "usd_mxn")
@@ -49,6 +53,7 @@ RestUrlOption = Annotated[
         "--rest-url",
         envvar="BITSO_SPREAD_REST_URL",
         metavar="URL",
+        rich_help_panel=ADVANCED,
         show_default="from the environment",
         help="Another REST host: the part before /order_book, such as https://api.bitso.com/v3.",
     ),
@@ -60,6 +65,7 @@ WsUrlOption = Annotated[
         "--ws-url",
         envvar="BITSO_SPREAD_WS_URL",
         metavar="URL",
+        rich_help_panel=ADVANCED,
         show_default="from the environment",
         help="Another WebSocket host, such as wss://ws.bitso.com.",
     ),
@@ -79,7 +85,13 @@ LakeOption = Annotated[
 
 TableOption = Annotated[
     str,
-    typer.Option("--table", metavar="NAME", help="The table in the lake."),
+    typer.Option(
+        "--table",
+        envvar="BITSO_SPREAD_TABLE",
+        metavar="NAME",
+        rich_help_panel=ADVANCED,
+        help="The table in the lake.",
+    ),
 ]
 
 ColumnsOption = Annotated[
@@ -180,6 +192,32 @@ def lake_place(lake: str | None, environment: str) -> str:
     if lake is not None:
         return lake
     return str(SIMULATED_LAKE) if environment == layout.SIMULATED else "."
+
+
+def lake_address(url: str, table: str) -> Address:
+    """Give where a lake in object storage is; naming the table's own folder works too.
+
+    Raises:
+        UsageError: it is no such URL.
+    """
+    address = parse(url)
+    parent, _, name = address.prefix.rpartition("/")
+    return replace(address, prefix=parent) if name == table else address
+
+
+def lake_name(lake: str, table: str) -> Path | str:
+    """Give the absolute folder, or the URL, of a lake that is written; naming its table works too.
+
+    Raises:
+        UsageError: it is no such URL, or the folder lies in another lake's table.
+    """
+    if is_url(lake):
+        return str(lake_address(lake, table))
+    from bitso_spread.lake.misnamed import check_not_inside
+
+    folder = layout.locate(Path(lake), table)
+    check_not_inside(folder)
+    return folder
 
 
 def lake_folder(lake: str, command: str) -> Path:

@@ -19,7 +19,7 @@ from bitso_spread.cli.marks import label
 from bitso_spread.clock import DAY_S
 from bitso_spread.collector import Collector, Plan
 from bitso_spread.lake.heartbeat import Phase
-from bitso_spread.lake.state import Batch
+from bitso_spread.lake.state import Batch, WrittenFile
 from bitso_spread.sampling import Tick
 
 if TYPE_CHECKING:
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 # Off a terminal, one line a minute says that all is well.
 LINE_EVERY_S = 60
+_FILED = "%d rows of %s in %s"
 
 
 class Lines:
-    """Plain lines on stderr, and on stdout the path of each finished file."""
+    """Plain lines on stderr, and on stdout the path of each finished file, or its URL."""
 
-    def __init__(self, *, paths: bool) -> None:
+    def __init__(self, *, paths: bool, stored: bool = False) -> None:
         self._paths = paths
+        self._stored = stored
         self._ticks = 0
 
     def on_tick(self, tick: Tick, collector: Collector) -> None:
@@ -44,10 +46,17 @@ class Lines:
             logging.getLogger("bitso_spread").info("%s", _line(tick, collector))
 
     def on_file(self, path: Path, batch: Batch, rows: int) -> None:
-        """Say that a file is there."""
-        logging.getLogger("bitso_spread").info("%d rows of %s in %s", rows, batch.book, path)
-        if self._paths:
+        """Say that a file is there, unless it is on its way to a store: then that is not it."""
+        level = logging.DEBUG if self._stored else logging.INFO
+        logging.getLogger("bitso_spread").log(level, _FILED, rows, batch.book, path)
+        if self._paths and not self._stored:
             _print_path(path)
+
+    def on_object(self, url: str, file: WrittenFile) -> None:
+        """Say that a file is in the store."""
+        logging.getLogger("bitso_spread").info(_FILED, file.rows, file.book, url)
+        if self._paths:
+            _print_path(url)
 
     def end(self) -> None:
         """Go on: there is nothing to give back."""
@@ -60,8 +69,9 @@ class Lines:
 class Live:
     """The live board on a terminal, with the progress of the batch at its foot."""
 
-    def __init__(self, *, paths: bool) -> None:
+    def __init__(self, *, paths: bool, stored: bool = False) -> None:
         self._paths = paths
+        self._stored = stored
         self._last_file = ""
         self._stop = threading.Event()
         self._screen: Screen | None = None
@@ -74,8 +84,14 @@ class Live:
     def on_file(self, path: Path, batch: Batch, rows: int) -> None:
         """Take note of a file."""
         self._last_file = f"{rows} rows of {batch.book} in {path.name}"
-        if self._paths:
+        if self._paths and not self._stored:
             _print_path(path)
+
+    def on_object(self, url: str, file: WrittenFile) -> None:
+        """Take note of a file that is in the store."""
+        self._last_file = f"{file.rows} rows of {file.book} in {url.rpartition('/')[2]}"
+        if self._paths:
+            _print_path(url)
 
     def end(self) -> None:
         """Give the terminal back, while the rows are being loaded; for a signal's handler."""
@@ -153,7 +169,7 @@ def last_tick_of_batch(tick: int, done: int, plan: Plan) -> int:
     return min(midnight, ends - plan.interval)
 
 
-def _print_path(path: Path) -> None:
+def _print_path(path: Path | str) -> None:
     if sys.stdout is not None:
         # Whoever reads our output may go away; the recording goes on.
         with suppress(OSError, ValueError):

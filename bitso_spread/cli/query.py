@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bitso_spread.cli.app import ASK, app
+from bitso_spread.cli.bars import OnProgress, bars, is_watched
 from bitso_spread.cli.logs import say
 from bitso_spread.cli.marks import Marks, Skipped, holdings, without_journal
 from bitso_spread.cli.options import (
@@ -23,13 +25,17 @@ from bitso_spread.cli.options import (
     from_option,
     to_option,
 )
-from bitso_spread.cli.render import Format, choose_format, write
+from bitso_spread.cli.render import Format, choose_format, counted, write
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from bitso_spread.lake.filters import Question
+
+_WRITING = "writing rows"
+_DAY_MINUTES = 1440
 # What a WHERE says.
 _IN_SQL: tuple[Literal["date", "book", "minutes", "start", "end"], ...] = (
     "date",
@@ -123,30 +129,56 @@ def query(
 
     chosen = choose_format(file_format, output)
     question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
-    if sum((every is not None, stats, sql is not None)) > 1:
-        raise UsageError("--every, --stats and --sql are three questions: ask one of them")
     if threshold and not stats:
         raise UsageError("--threshold goes with --stats")
-    if sql is not None and any(question[name] for name in _IN_SQL):
-        raise UsageError("--sql says in its WHERE which rows it wants: leave out the other options")
+    _check_one(question, every=every is not None, stats=stats, sql=sql is not None)
     place = Lake(lake, table, state=state)
     marks, skipped = Marks(), Skipped()
     told = Told(on_environment=marks.add, on_bad=skipped.add if skip_bad else None)
-    if sql is not None:
-        frames = _limited(place.sql(sql, **told), limit)
-    elif every is not None:
-        frames = _limited(place.every(every, **told, **question).lazy(), limit)
-    elif stats:
-        thresholds = threshold or THRESHOLDS
-        frames = _limited(place.stats(thresholds, **told, **question).lazy(), limit)
-    else:
-        frames = place.stream(columns=columns, limit=limit, **told, **question)
-    rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
+    # Rows that leave by stdout are to be seen there themselves.
+    with bars(wanted=output is not None) as show:
+        show(_WRITING, 0, 0)
+        if sql is not None:
+            frames = _limited(place.sql(sql, **told), limit)
+        elif every is not None:
+            frames = _limited(place.every(every, **told, **question).lazy(), limit)
+        elif stats:
+            thresholds = threshold or THRESHOLDS
+            frames = _limited(place.stats(thresholds, **told, **question).lazy(), limit)
+        else:
+            frames = place.stream(columns=columns, limit=limit, **told, **question)
+            if output is not None and is_watched():
+                frames = _followed(frames, sorted(place.books_by_day(**question)), show)
+        rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
     skipped.report()
+    if output is not None:
+        say(f"{counted(rows)} in {output.absolute()}")
     if stats and rows:
         without_journal(place, "which of the unknown seconds were missed")
     if rows == 0 and limit != 0:
-        say(f"no rows match: {holdings(place)}")
+        say(f"no rows match: {holdings(place, book)}")
+
+
+def _check_one(question: Question, *, every: bool, stats: bool, sql: bool) -> None:
+    if sum((every, stats, sql)) > 1:
+        raise UsageError("--every, --stats and --sql are three questions: ask one of them")
+    if sql and any(question[name] for name in _IN_SQL):
+        raise UsageError("--sql says in its WHERE which rows it wants: leave out the other options")
+
+
+def _followed(
+    frames: Iterator[pl.DataFrame], days: list[int], show: OnProgress
+) -> Iterator[pl.DataFrame]:
+    """Show how far frames of rows, which are ordered by time, have come through the days."""
+    from bitso_spread.lake.columns import TIME
+
+    for frame in frames:
+        yield frame
+        if frame.height:
+            last = frame[TIME][-1]
+            before = bisect_left(days, int(f"{last:%Y%m%d}"))
+            minutes = before * _DAY_MINUTES + last.hour * 60 + last.minute
+            show(_WRITING, minutes, len(days) * _DAY_MINUTES)
 
 
 def _limited(rows: pl.LazyFrame, limit: int | None) -> Iterator[pl.DataFrame]:

@@ -109,6 +109,11 @@ def write(
     return count.rows
 
 
+def counted(rows: int) -> str:
+    """Say how many rows there are."""
+    return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
 class _Count:
     def __init__(self) -> None:
         self.rows = 0
@@ -237,7 +242,7 @@ def _write_table(
         total += frame.height
     shown = pl.concat(head)
     lines = _cells(shown, tz)
-    footer = f"{total:,} rows" if total != 1 else "1 row"
+    footer = counted(total)
     if tail is not None and total > 2 * _EDGE:
         gap = tuple("…" for _ in shown.columns)
         lines = [*lines[:_EDGE], gap, *_cells(tail, tz)]
@@ -277,7 +282,10 @@ def _render_table(
         table.add_row(*(Text(cell) for cell in line))
     # As wide as it needs to be: a terminal that is too narrow wraps a line, and no digit is lost.
     # To text first, for rich ends the program with status 1 when a pipe is closed.
-    console = Console(file=io.StringIO(), width=_WIDTH, force_terminal=colour, highlight=False)
+    # Without a height, rich takes a terminal that is dumb for one of 80 columns.
+    console = Console(
+        file=io.StringIO(), width=_WIDTH, height=1, force_terminal=colour, highlight=False
+    )
     with console.capture() as capture:
         console.print(table)
     return f"{capture.get()}{footer}\n"

@@ -100,7 +100,7 @@ def report(
                     **question,
                 )
             except NothingToReportError:
-                raise LakeError(f"there is nothing to report: {holdings(place)}") from None
+                raise LakeError(f"there is nothing to report: {holdings(place, book)}") from None
         out.write(page(told).encode())
     marks = Marks()
     for environment in told.environments:

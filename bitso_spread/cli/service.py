@@ -7,14 +7,18 @@ they are read by `collect`'s own parser, so that a wrong one is found here and n
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import bitso_spread.cli.collect  # noqa: F401  (its options are read as it reads them)
-from bitso_spread.cli.app import SET_UP, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli import origins
+from bitso_spread.cli.app import SET_UP, app, settings
+from bitso_spread.cli.command import Command
+from bitso_spread.cli.config import FileValues
+from bitso_spread.cli.logs import be_quiet, is_quiet, say, warn
 from bitso_spread.cli.options import DEFAULT_BOOKS
 from bitso_spread.cli.stdout import stdout
 from bitso_spread.errors import UsageError
@@ -28,6 +32,7 @@ service = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 app.add_typer(service, name="service", rich_help_panel=SET_UP)
 
 _PASSING_ON: dict[str, Any] = {
+    "cls": Command,
     "context_settings": {
         "allow_extra_args": True,
         "ignore_unknown_options": True,
@@ -36,6 +41,9 @@ _PASSING_ON: dict[str, Any] = {
     },
     "options_metavar": "[OPTIONS] [OPTIONS OF collect]",
 }
+
+# What a file may well say of collections that a person starts, and no service can do.
+_ENDS = ("--batches", "--duration")
 
 ProgramOption = Annotated[
     str | None,
@@ -96,7 +104,7 @@ def docker(context: typer.Context) -> None:
     """
     from bitso_spread.service.docker import dockerfile
 
-    recording = _recording(context)
+    recording = _recording(context, leave_out=(*_ENDS, "--lake"))
     _print(recording, dockerfile(recording))
 
 
@@ -148,8 +156,12 @@ def airflow(
     _print(recording, text)
 
 
-def _recording(context: typer.Context) -> Recording:
-    """Read what is left of the command line as the options of `collect`, and check it."""
+def _recording(context: typer.Context, leave_out: Sequence[str] = _ENDS) -> Recording:
+    """Read what is left of the command line as the options of `collect`, and check it.
+
+    What settings files say of `collect` is written out as well, for the host has other files; but
+    for the options to leave out.
+    """
     from bitso_spread.service.recording import Recording
 
     if context.args == ["-h"]:
@@ -157,18 +169,54 @@ def _recording(context: typer.Context) -> Recording:
         raise typer.Exit
     root: Any = context.find_root()
     command = root.command.commands["collect"]
-    read = command.make_context("collect", list(context.args), parent=root)
+    # Named again, for it may have been named after the command.
+    config = [] if settings.config is None else ["--config", settings.config]
+    read = command.make_context("collect", [*config, *context.args], parent=root)
+    be_quiet(is_quiet() or read.params["quiet"])
+    if settings.verbose or read.params["verbose"]:
+        origins.show(read)
     typed, _, order = command.make_parser(read).parse_args(list(context.args))
     params = _without_variables(read)
-    _check(params)
-    return Recording(
-        options=tuple(
-            pair for option in dict.fromkeys(order) for pair in _typed(option, typed[option.name])
-        ),
-        table=params["table"],
-        simulated=params["environment"] == layout.SIMULATED,
-        batch_s=params["interval"] * params["batch_size"],
-    )
+    options = [
+        pair
+        for option in dict.fromkeys(order)
+        for pair in _pairs(option, typed[option.name])
+        if not option.hidden
+    ]
+    options += _from_files(read, [option.name for option in order], leave_out, params)
+    try:
+        _check(params)
+        return Recording(
+            options=tuple(options),
+            table=params["table"],
+            simulated=params["environment"] == layout.SIMULATED,
+            batch_s=params["interval"] * params["batch_size"],
+        )
+    except UsageError as error:
+        origins.add_notes(error, read)
+        raise
+
+
+def _from_files(
+    read: Any, typed: Sequence[str], leave_out: Sequence[str], params: dict[str, Any]
+) -> list[tuple[str, str | None]]:
+    """Give what settings files say of options that nobody typed, and say so on stderr."""
+    pairs: list[tuple[str, str | None]] = []
+    written: dict[Path, list[str]] = {}
+    values = read.default_map or FileValues()
+    for option in read.command.params:
+        if option.name in typed or option.hidden or option.name not in values:
+            continue
+        name = _name(option)
+        if name in leave_out:
+            params[option.name] = option.default
+            say(f"{values.places[option.name]} is left out: it is not for this service")
+        else:
+            pairs += _pairs(option, values[option.name])
+            written.setdefault(values.files[option.name], []).append(name)
+    for file, names in written.items():
+        say(f"written into it, as {file} has them: {', '.join(names)}")
+    return pairs
 
 
 def _without_variables(read: Any) -> dict[str, Any]:
@@ -176,10 +224,13 @@ def _without_variables(read: Any) -> dict[str, Any]:
     params = dict(read.params)
     for option in read.command.params:
         source = read.get_parameter_source(option.name)
-        if source is not None and source.name == "ENVIRONMENT":
-            params[option.name] = option.default
-            name = max(option.opts, key=len)
-            say(f"{name} is set by a variable here, which the service will not see: give {name}")
+        if source is not None and source.name == "ENVIRONMENT" and not option.hidden:
+            by_file = (read.default_map or {}).get(option.name)
+            params[option.name] = (
+                option.default if by_file is None else option.process_value(read, by_file)
+            )
+            name = _name(option)
+            warn(f"{name} is set by a variable here, which the service will not see: give {name}")
     return params
 
 
@@ -194,11 +245,13 @@ def _check(params: dict[str, Any]) -> None:
     from bitso_spread.exchange.environment import environment
     from bitso_spread.model import WantedBooks
     from bitso_spread.plan import Plan
+    from bitso_spread.publish.address import parse_address
     from bitso_spread.service.recording import LAKE
 
     Plan(
         books=WantedBooks(params["book"] or DEFAULT_BOOKS).names,
-        lake=LAKE,
+        lake=params["lake"] or LAKE,
+        state=params["state"],
         table=params["table"],
         format=params["format"],
         columns=params["columns"],
@@ -210,17 +263,23 @@ def _check(params: dict[str, Any]) -> None:
     )
     if not layout.is_table_name(params["table"]):
         raise UsageError(f"--table {params['table']!r} cannot be the name of a table")
+    if params["publish"] not in {None, "none"}:
+        parse_address(params["publish"])
     rules_of(params["alert"], params["alert_hold"], params["alert_cooldown"])
     urls = params["rest_url"], params["ws_url"]
     if params["environment"] != layout.SIMULATED or any(urls):
         feed_url(environment(params["environment"], *urls))
 
 
-def _typed(option: Any, value: Any) -> list[tuple[str, str | None]]:
-    """Give an option as often as it was typed; a flag has no value."""
-    name = max(option.opts, key=len)
-    values = value if isinstance(value, list) else [value]
-    return [(name, None if option.is_flag else each) for each in values]
+def _name(option: Any) -> str:
+    return str(max(option.opts, key=len))
+
+
+def _pairs(option: Any, value: Any) -> list[tuple[str, str | None]]:
+    """Give an option as often as it was given; a flag has no value, and is there or not."""
+    if option.is_flag:
+        return [(_name(option), None)] if value else []
+    return [(_name(option), each) for each in (value if isinstance(value, list) else [value])]
 
 
 def _print(recording: Recording, text: str, *, advises: bool = True) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import SET_UP, app
-from bitso_spread.cli.options import DEFAULT_BOOKS
+from bitso_spread.cli.logs import tell
+from bitso_spread.cli.options import ADVANCED, DEFAULT_BOOKS
 from bitso_spread.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ def sim(
     ] = 0,
     host: Annotated[
         str,
-        typer.Option("--host", help="The address to listen on; by default this machine only."),
+        typer.Option(
+            "--host",
+            rich_help_panel=ADVANCED,
+            help="The address to listen on; by default this machine only.",
+        ),
     ] = "127.0.0.1",
     books: Annotated[
         int | None,
@@ -65,7 +70,7 @@ def sim(
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         with exchange:
-            typer.echo(_announcement(exchange, replay), err=True)
+            tell(_announcement(exchange, replay))
             signal.sigwait(ends)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)

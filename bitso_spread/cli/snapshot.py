@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitso_spread.cli.app import LOOK, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.options import (
     DEFAULT_BOOKS,
     BookOption,
@@ -81,7 +81,7 @@ def snapshot(
     for error in unknown:
         say_unknown(error)
     for seen in failed:
-        say(f"{seen.book}: {seen.error}")
+        warn(f"{seen.book}: {seen.error}")
     if unknown or failed:
         raise typer.Exit(1)
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bitso_spread.cli.app import RECORD, app
-from bitso_spread.cli.logs import say
-from bitso_spread.cli.options import HeldLakeOption, TableOption, lake_folder
+from bitso_spread.cli.logs import warn
+from bitso_spread.cli.options import HeldLakeOption, TableOption, lake_address
 from bitso_spread.cli.stdout import is_terminal, stdout
+from bitso_spread.cloud.address import is_url
 from bitso_spread.lake import layout
+from bitso_spread.lake.misnamed import meant
 
 if TYPE_CHECKING:
     from bitso_spread.health import Collector, Health
-    from bitso_spread.lake.heartbeat import BookBeat, Heartbeat
+    from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, PublishBeat, StoreBeat
 
 
 class Format(StrEnum):
@@ -48,12 +51,16 @@ def status(
     Docker and systemd: it reads one small file a collector, asks nobody,
     and minds no process numbers. A collector that ended in order is not
     shown; one that was killed is, until another one takes its books over.
+    Samples that wait to be published are shown, and are no illness.
+    With --lake s3://bucket/prefix, recorders on all hosts are shown, by
+    what each puts there every 20 seconds. Files that wait for the store
+    are counted, and are no reason to be ill.
 
     Example: bitso-spread status --lake data
     """
     from bitso_spread.health import examine
 
-    health = examine(lake_folder(lake, "status"), table)
+    health = _examine_store(lake, table) if is_url(lake) else examine(Path(lake), table)
     terminal = is_terminal(sys.stdout)
     if (file_format or (Format.TABLE if terminal else Format.JSON)) is Format.JSON:
         import json
@@ -64,10 +71,21 @@ def status(
     if text:
         with stdout() as out:
             out.write(text.encode())
-    for complaint in health.complaints:
-        say(complaint)
+    for line in (*health.complaints, *health.remarks):
+        warn(line)
+    if not health.collectors and isinstance(health.lake, Path):
+        advice = meant(health.lake, table)
+        if advice:
+            warn(advice)
     if not health.is_well:
         raise typer.Exit(1)
+
+
+def _examine_store(url: str, table: str) -> Health:
+    from bitso_spread.cloud.objects import open_store
+    from bitso_spread.cloud.recorders import examine_store
+
+    return examine_store(open_store(str(lake_address(url, table))), table)
 
 
 def as_json(health: Health) -> dict[str, Any]:
@@ -75,6 +93,7 @@ def as_json(health: Health) -> dict[str, Any]:
     return {
         "healthy": health.is_well,
         "complaints": health.complaints,
+        "remarks": health.remarks,
         "lake": str(health.lake),
         "table": health.table,
         "at": _time(health.at),
@@ -101,8 +120,22 @@ def _collector(one: Collector, now: float) -> dict[str, Any]:
         "reconnects": beat.reconnects,
         "rejected": dict(beat.rejected),
         "unwritten": {"memory": beat.rows_in_memory, "journal": beat.rows_in_journal},
+        "publishing": None if beat.publishing is None else _publishing(beat.publishing),
+        "store": _store(beat.store),
         "books": [_book(book) for book in beat.books],
         "no_tick_yet": _without_tick(beat),
+    }
+
+
+def _store(store: StoreBeat | None) -> dict[str, Any] | None:
+    if store is None:
+        return None
+    return {
+        "url": store.url,
+        "files_waiting": store.files,
+        "since": None if store.since is None else _time(store.since),
+        "trouble": store.trouble,
+        "no_lease": list(store.unleased),
     }
 
 
@@ -112,6 +145,15 @@ def _book(book: BookBeat) -> dict[str, Any]:
         "last_tick": _time(book.last_tick),
         "state": book.state,
         "age": book.age_s,
+    }
+
+
+def _publishing(beat: PublishBeat) -> dict[str, Any]:
+    return {
+        "to": beat.address,
+        "waiting": beat.waiting,
+        "since": None if beat.since is None else _time(beat.since),
+        "why": beat.why,
     }
 
 
@@ -132,6 +174,13 @@ def _lines(one: Collector, now: float) -> list[str]:
         f"  {beat.ticks} ticks, {beat.reconnects} reconnects, {rejected} rejected frames",
         f"  rows in no file yet: {beat.rows_in_memory} in memory, {journal} in the journal",
     ]
+    if (to := beat.publishing) is not None:
+        since = "" if to.since is None else f" since {_time(to.since)}"
+        why = "" if to.why is None else f": {to.why}"
+        lines.append(f"  to be published to {to.address}: {to.waiting} samples{since}{why}")
+    if beat.store is not None:
+        since = "" if beat.store.since is None else f" since {_time(beat.store.since)}"
+        lines.append(f"  files that are not in {beat.store.url} yet: {beat.store.files}{since}")
     if beat.books:
         width = max(4, *(len(book.book) for book in beat.books))
         lines.append(f"  {'book':<{width}}  last tick             ago s  state    age s")

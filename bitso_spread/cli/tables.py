@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.errors import UnknownBookError
 
@@ -51,7 +51,7 @@ def chosen_format(given: Format | None) -> Format:
 
 def say_unknown(error: UnknownBookError) -> None:
     """Tell that a book does not exist, and how to find those that do."""
-    say(f"{error} (bitso-spread books lists them)")
+    warn(f"{error} (bitso-spread books lists them)")
 
 
 def plain(value: Decimal) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks, holdings, without_journal
 from bitso_spread.cli.options import (
     DateOption,
@@ -97,14 +97,14 @@ def verify(
             tz=tz,
         )
     if not (report.days or report.files or report.findings):
-        raise LakeError(f"there is nothing to verify: {holdings(place)}")
+        raise LakeError(f"there is nothing to verify: {holdings(place, book)}")
     marks = Marks()
     for environment in report.environments:
         marks.add(environment)
     _show(report, file_format, marks.title())
     without_journal(place, "which files are gone, and why seconds are missing,")
     if not report.is_sound(max_missing):
-        say(_complaint(report, max_missing))
+        warn(_complaint(report, max_missing))
         raise typer.Exit(1)
 
 

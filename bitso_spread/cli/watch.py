@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import typer
 
 from bitso_spread.cli.app import LOOK, app
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks, label
 from bitso_spread.cli.options import (
     DEFAULT_BOOKS,
@@ -189,7 +189,7 @@ def _watch_lake(lake: Path, table: str, book: Sequence[str] | None, stop: thread
     for beat in beats:
         marks.add(beat.environment)
     mark, wrong = marks.title() or "", health.complaints
-    alerts = KeptAlerts(health.lake, table)
+    alerts = KeptAlerts(layout.locate(lake, table), table)
     in_force = alerts.look()
 
     def dress(scene: Scene) -> Scene:
@@ -215,7 +215,7 @@ def _watch_lake(lake: Path, table: str, book: Sequence[str] | None, stop: thread
             except LakeError as error:
                 rows = []
                 if complaint.due(str(error)):
-                    say(error)
+                    warn(error)
 
 
 def _recorded(book: Sequence[str] | None, health: Health) -> list[str] | None:

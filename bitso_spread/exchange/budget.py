@@ -15,11 +15,9 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
@@ -28,6 +26,7 @@ import msgspec
 
 from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.rest_errors import BudgetExhausted
+from bitso_spread.user_folders import state_folder
 
 logger = logging.getLogger("bitso_spread.exchange")
 
@@ -277,28 +276,6 @@ def budget_of(environment: Environment) -> RequestBudget:
         return RequestBudget.shared(environment.budget_key)
     with _private_lock:
         return _private.setdefault(environment.budget_key, RequestBudget.in_memory())
-
-
-def state_folder(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """Give the user's folder for what outlives a run, as each system's custom has it."""
-    home = Path(environ["HOME"]) if environ.get("HOME") else _home_of_account()
-    if platform == "win32":
-        base = environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
-    elif platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        given = environ.get("XDG_STATE_HOME", "")
-        # The XDG specification says to ignore what is not absolute.
-        base = given if given.startswith("/") else home / ".local" / "state"
-    return Path(base) / "bitso-spread"
-
-
-def _home_of_account() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError:
-        # An account without a home, as in some containers; a restart there starts from nothing.
-        return Path(tempfile.gettempdir())
 
 
 _private: dict[str, RequestBudget] = {}

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from bitso_spread.errors import UsageError
+from bitso_spread.nearest import did_you_mean
 
 SIMULATED = "sim"
 
@@ -102,7 +103,8 @@ def environment(name: str, rest_url: str | None = None, ws_url: str | None = Non
     if name == SIMULATED:
         return _simulated(rest, ws)
     if name not in _NAMED:
-        raise UsageError(f"there is no environment {name!r}: choose production, stage or sim")
+        near = did_you_mean(name, [*_NAMED, SIMULATED])
+        raise UsageError(f"there is no environment {name!r}: choose production, stage or sim{near}")
     base = _NAMED[name]
     if rest:
         base = _REST_URLS.get(rest, base)

@@ -19,10 +19,10 @@ from typing import Protocol
 import websocket
 from websocket import ABNF
 
+from bitso_spread.backoff import Backoff
 from bitso_spread.clock import monotonic
 from bitso_spread.complaint import Complaint
 from bitso_spread.exchange import wire
-from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.connection import close_reason, open_connection, said
 
 log = logging.getLogger("bitso_spread.feed")

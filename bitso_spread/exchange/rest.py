@@ -24,9 +24,9 @@ from enum import Enum, auto
 import httpx
 
 from bitso_spread import __version__
+from bitso_spread.backoff import Backoff
 from bitso_spread.errors import UsageError
 from bitso_spread.exchange import rest_errors, rest_replies
-from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.budget import SILENCE_S, RequestBudget, budget_of
 from bitso_spread.exchange.environment import PRODUCTION, Environment
 from bitso_spread.exchange.rest_errors import HttpError, TransportError

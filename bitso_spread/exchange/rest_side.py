@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from bitso_spread.backoff import Backoff
 from bitso_spread.complaint import Complaint
 from bitso_spread.exchange import confirm, wire
-from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.confirm import Asked
 from bitso_spread.exchange.feed_side import FeedSide
 from bitso_spread.exchange.rest import RestClient

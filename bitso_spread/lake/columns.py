@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from bitso_spread.errors import UsageError
+from bitso_spread.nearest import did_you_mean
 
 TIME = "orderbook_timestamp"
 INSTANT = pl.Datetime("us", "UTC")
@@ -57,7 +58,8 @@ def check_columns(kind: str) -> None:
         UsageError: there is none of that name.
     """
     if kind not in SCHEMAS:
-        raise UsageError(f"--columns {kind!r}: choose {' or '.join(SCHEMAS)}")
+        near = did_you_mean(kind, SCHEMAS)
+        raise UsageError(f"--columns {kind!r}: choose {' or '.join(SCHEMAS)}{near}")
 
 
 def no_rows(names: Iterable[str] = COLUMNS) -> pl.DataFrame:

@@ -118,6 +118,15 @@ def compact(
     return found
 
 
+def is_finished(day: int, today: date | None = None) -> bool:
+    """Tell whether a UTC day, such as 20240725, is over."""
+    return day < _number(today)
+
+
+def _number(today: date | None) -> int:
+    return int(f"{today or datetime.now(UTC).date():%Y%m%d}")
+
+
 class Compactor(Closing):
     """Compacts the days of a lake, until it is closed.
 
@@ -127,7 +136,7 @@ class Compactor(Closing):
 
     def __init__(self, lake: Lake, today: date | None = None) -> None:
         self._lake = lake
-        self._today = int(f"{today or datetime.now(UTC).date():%Y%m%d}")
+        self._today = _number(today)
         self._table = lake.root / lake.table
         self._daily = lake.root / layout.daily_table(lake.table)
         self._staging = layout.staging_folder(lake.root, self._daily.name)

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,35 @@ class BookBeat:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishBeat:
+    """What waits to be published."""
+
+    address: str
+    topic: str
+    waiting: int
+    """Samples that brokers have not confirmed."""
+    since: int | None
+    """The oldest one's tick, in seconds since the epoch, UTC; None where none waits."""
+    why: str | None
+    """What keeps them; None where nothing does."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBeat:
+    """How the way to a lake in object storage stands."""
+
+    url: str
+    files: int
+    """Files that are finished, and not in the store yet."""
+    since: float | None
+    """When the first of them was finished, in seconds since the epoch; None if there is none."""
+    trouble: str | None
+    """Why they wait; None where nothing is wrong."""
+    unleased: tuple[str, ...] = ()
+    """Books that another recorder has, as far as the store knows: their files wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """How a collector was at an instant. All times are seconds since the epoch, UTC."""
 
@@ -78,6 +107,10 @@ class Heartbeat:
     """Rows that the disk does not have yet."""
     rows_in_journal: int
     """Rows that are durable, and in no file of the table yet."""
+    publishing: PublishBeat | None = None
+    """None where nothing is published."""
+    store: StoreBeat | None = None
+    """None for a lake that is a folder."""
 
 
 class HeartbeatFile:
@@ -135,7 +168,7 @@ def read(path: Path) -> Heartbeat:
         if attempt:
             time.sleep(_REREAD_S)
         try:
-            return _parse(json.loads(path.read_bytes()))
+            return parse(json.loads(path.read_bytes()))
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -150,13 +183,29 @@ def paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
 
 
-def _parse(data: dict[str, Any]) -> Heartbeat:
+def _is_said(field: Field[Any], data: Mapping[str, Any]) -> bool:
+    # An earlier version may say less, where that has a meaning.
+    return field.name in data or field.default is MISSING
+
+
+def parse(data: Mapping[str, Any]) -> Heartbeat:
+    """Make a heartbeat of what `dataclasses.asdict` made of one.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is nothing of the kind.
+    """
     # A later version may say more.
-    values = {field.name: data[field.name] for field in fields(Heartbeat)}
+    values = {field.name: data[field.name] for field in fields(Heartbeat) if _is_said(field, data)}
+    if (store := values.get("store")) is not None:
+        values["store"] = StoreBeat(**{f.name: store[f.name] for f in fields(StoreBeat)})
+        values["store"] = replace(values["store"], unleased=tuple(store["unleased"]))
     names = [field.name for field in fields(BookBeat)]
     values["books"] = tuple(BookBeat(*(book[name] for name in names)) for book in data["books"])
     values["names"] = tuple(data["names"])
     values["phase"] = Phase(data["phase"])
+    if (publishing := values.get("publishing")) is not None:
+        said = (publishing[field.name] for field in fields(PublishBeat))
+        values["publishing"] = PublishBeat(*said)
     beat = Heartbeat(**values)
     ticks = [book.last_tick for book in beat.books]
     ages = [book.age_s or 0.0 for book in beat.books]

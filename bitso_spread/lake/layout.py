@@ -155,6 +155,11 @@ def locks_folder(lake: Path, table: str) -> Path:
     return state_folder(lake) / "locks" / table
 
 
+def publishing_locks_folder(lake: Path, table: str, topic: str) -> Path:
+    """Give the folder of the locks on the books of a table that are published to a topic."""
+    return state_folder(lake) / "publishing" / table / topic
+
+
 def heartbeats_folder(lake: Path, table: str) -> Path:
     """Give the folder in which each collector of a table says how it is."""
     return state_folder(lake) / "collectors" / table
@@ -173,3 +178,8 @@ def importing_folder(lake: Path, table: str) -> Path:
 def stale_folder(lake: Path, table: str) -> Path:
     """Give the folder of the marks on compacted days to which files have come since."""
     return state_folder(lake) / "stale" / table
+
+
+def aside_folder(lake: Path, table: str) -> Path:
+    """Give the folder of files that could not go into the store as they are."""
+    return state_folder(lake) / "aside" / table

@@ -23,6 +23,7 @@ from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.files import OnBad, columns_of, read_readable
 from bitso_spread.lake.filters import Asked, Filters, Question
 from bitso_spread.lake.merge import at_least_one, first_rows, in_order
+from bitso_spread.lake.misnamed import meant
 from bitso_spread.lake.place import open_place
 from bitso_spread.lake.pruning import KEYS, Condition
 from bitso_spread.lake.records import Records, read_records
@@ -31,6 +32,7 @@ from bitso_spread.lake.sql import plan
 from bitso_spread.lake.units import read_rows
 from bitso_spread.lake.walk import Choice, Walk
 from bitso_spread.model import State, resolve_book
+from bitso_spread.nearest import MISSPELT, did_you_mean
 
 _log = logging.getLogger("bitso_spread.lake")
 
@@ -97,10 +99,9 @@ class Lake:
         what is read of it is copied there."""
         self._walk = Walk(self.place, table)
         if not self.place.has_table(table):
-            raise LakeError(
-                f"there is no lake at {self.name}: it has no folder {table}; name the right one "
-                "with --lake, or make one with bitso-spread collect",
-            )
+            near = "" if self.place.is_far else meant(self.root, table)
+            advice = near or "name the right one with --lake, or make one with bitso-spread collect"
+            raise LakeError(f"there is no lake at {self.name}: it has no folder {table}; {advice}")
 
     @property
     def name(self) -> str:
@@ -329,7 +330,8 @@ class Lake:
             except UnknownBookError:
                 missing.append(name)
         if found and missing:
-            _log.warning("the lake %s has no book %s", self.name, ", ".join(missing))
+            near = did_you_mean(missing[0], available, least=MISSPELT)
+            _log.warning("the lake %s has no book %s%s", self.name, ", ".join(missing), near)
         return frozenset(found)
 
     def _books_of(self, filters: Filters) -> set[str]:

@@ -44,7 +44,8 @@ class Recorder:
     """Makes rows durable within their second, and files of finished batches.
 
     `on_file` is called on the writer's thread with each finished file's path, its batch and
-    its number of rows.
+    its number of rows. With a `topic`, rows are also kept until they are published there, which
+    is not the recorder's business.
 
     Raises:
         LakeError: the journal cannot be opened.
@@ -56,10 +57,11 @@ class Recorder:
         table: str,
         *,
         on_file: Callable[[Path, Batch, int], None],
+        topic: str | None = None,
     ) -> None:
         path = layout.state_file(lake, table)
         self._on_file = on_file
-        self._journal = LakeState(path)
+        self._journal = LakeState(path, topic=topic)
         self._files = LakeState(path)
         self._writer = BatchWriter(lake, table, self._files)
         # Each is counted by one thread: rows that were handed over, and rows in the journal.

@@ -99,7 +99,8 @@ class Source:
         left = limit
         portions = _portions(self._where(asked.condition), far=self._place.is_far)
         first = portions
-        if limit is None and self._on_bad is None:
+        # What is far is fetched ahead by its place.
+        if limit is None and self._on_bad is None and not self._place.is_far:
             first = islice(portions, _ONE_BY_ONE)
         for portion in first:
             self._tell(portion)
@@ -134,7 +135,7 @@ class Source:
                     yield from following.popleft().result()
             yield from _given(following)
         finally:
-            # Whoever lets go of a generator may be one of these threads: it cannot wait for itself.
+            # Whoever gives a question up waits for nothing; it may even be the pool's own thread.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _tell(self, portion: Sequence[DataFile]) -> None:

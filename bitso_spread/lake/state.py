@@ -74,6 +74,23 @@ CREATE TABLE replacement (
     interval INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL
 ) STRICT, WITHOUT ROWID
 """,
+    """
+CREATE TABLE outgoing (
+    topic TEXT NOT NULL, book TEXT NOT NULL, tick INTEGER NOT NULL, environment TEXT NOT NULL,
+    bid REAL, ask REAL, spread REAL, state TEXT NOT NULL, bid_amount REAL, ask_amount REAL,
+    exchange_ms INTEGER, age_ms INTEGER, source TEXT,
+    PRIMARY KEY (topic, book, tick)
+) STRICT, WITHOUT ROWID
+""",
+    # Of a lake in object storage: see `bitso_spread.lake.uploads`.
+    """
+CREATE TABLE upload (
+    path TEXT PRIMARY KEY, key TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE store (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL
+) STRICT
+""",
 )
 # Of `sample`, besides the batch, in the order of a `Sample`.
 _ROW = ", ".join(field.name for field in fields(Sample))
@@ -131,18 +148,29 @@ class Outage:
     """None while it lasts."""
 
 
+def open_journal(path: Path) -> Database:
+    """Open the journal, for one thread at a time.
+
+    Raises:
+        LakeError: the file cannot be opened, or a newer version of this package made it.
+    """
+    return Database(path, _STEPS)
+
+
 class LakeState(Closing):
     """A connection to what stands beside a table; for one thread at a time.
 
     Its methods let `sqlite3.Error` through where the disk is full or refuses: whoever writes
-    keeps what it could not write, and tries again.
+    keeps what it could not write, and tries again. With a topic, rows that are recorded are also
+    kept for `bitso_spread.lake.outgoing` until they are published, whatever becomes of their batch.
 
     Raises:
         LakeError: the file cannot be opened, or a newer version of this package made it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._db = Database(path, _STEPS)
+    def __init__(self, path: Path, *, topic: str | None = None) -> None:
+        self._db = open_journal(path)
+        self._topic = topic
 
     def close(self) -> None:
         """Close the connection."""
@@ -204,6 +232,17 @@ class LakeState(Closing):
         """Commit rows, the marks that they raise, and outages that began or ended, at once."""
         pairs = list(rows)
         with self._db.transaction():
+            if self._topic is not None:
+                # Before the marks are raised: what comes a second time may be published by now.
+                self._db.executemany(
+                    f"INSERT INTO outgoing ({_ROW}, environment, topic) "  # noqa: S608  (names of our own)
+                    f"SELECT {_PLACES}, ?, ? "
+                    "WHERE NOT EXISTS (SELECT 1 FROM mark WHERE book = ? AND tick >= ?)",
+                    [
+                        (*_values_of(row), batch.environment, self._topic, row.book, row.tick)
+                        for batch, row in pairs
+                    ],
+                )
             self._db.executemany(
                 "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 [astuple(batch) for batch in {batch for batch, _ in pairs}],

@@ -119,6 +119,7 @@ def gather(
         str(row["book"]): row
         for row in lake.stats(limits, on_bad=quiet, **question).iter_rows(named=True)
     }
+    on_progress("statistics", 1, 1)
     period = extent(seen.days, seen.interval)
     grid = Grid.over(*period, seen.interval, books=len(days))
     sums = Sums(grid, {book: Bins.of(row) for book, row in statistics.items()})

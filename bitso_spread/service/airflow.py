@@ -143,7 +143,7 @@ def dags(recording: Recording, *, program: str, reports: str, max_missing: int) 
         version=__version__,
         mark=recording.mark,
         program=repr(absolute(program, "--program")),
-        lake=_words(recording.whose(lake)),
+        lake=_words(recording.whose(recording.store or lake)),
         collect=_words([*collect, ("--align",), ("--wait",)]),
         reports=repr(absolute(reports, "--reports")),
         minutes=recording.batch_s // _MINUTE_S,

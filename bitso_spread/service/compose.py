@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from bitso_spread import __version__
-from bitso_spread.service.image import ENVIRONMENT, LAKE, SECRETS, USER, command, health, port
+from bitso_spread.service.image import (
+    LAKE,
+    SECRETS,
+    USER,
+    command,
+    environment,
+    health,
+    port,
+    properties,
+)
 from bitso_spread.service.limits import (
     CHECK_EVERY_S,
     CHECK_S,
@@ -48,7 +59,7 @@ services:
     environment:
 {environment}
     # BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK; not for this file.
-    env_file:
+{properties}    env_file:
       - path: {secrets}
         required: false
     volumes:
@@ -64,10 +75,13 @@ services:
 def compose(recording: Recording) -> str:
     """Give the text of a compose file; `--lake` is a folder of the host, without it a volume.
 
+    With a lake in object storage, so is `--state`.
+
     Raises:
         UsageError: the lake's path cannot be written, or the port of the metrics is 0.
     """
-    folder, published = recording.value("--lake"), port(recording)
+    what = "--lake" if recording.store is None else "--state"
+    folder, published = recording.value(what), port(recording)
     return _COMPOSE.format(
         version=__version__,
         command="\n".join(
@@ -81,9 +95,12 @@ def compose(recording: Recording) -> str:
         checks=CHECKS,
         memory_mb=MEMORY_MB,
         user=USER,
-        environment="\n".join(f"      {name}: {value}" for name, value in ENVIRONMENT.items()),
+        environment="\n".join(
+            f"      {name}: {value}" for name, value in environment(recording).items()
+        ),
         secrets=SECRETS,
-        mount=_mount(folder and recording.root(check_path(folder, "--lake"))),
+        properties=indent(properties(recording), "    # "),
+        mount=_mount(folder and recording.root(check_path(folder, what))),
         ports=f'    ports:\n      - "127.0.0.1:{published}:{published}"\n' if published else "",
         volumes="volumes:\n  lake:\n" if folder is None else "",
     )

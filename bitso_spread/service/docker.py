@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from bitso_spread import __version__
 from bitso_spread.errors import UsageError
-from bitso_spread.service.image import ENVIRONMENT, LAKE, SECRETS, USER, command, health, port
+from bitso_spread.service.image import (
+    LAKE,
+    SECRETS,
+    USER,
+    command,
+    environment,
+    health,
+    port,
+    properties,
+)
 from bitso_spread.service.limits import (
     CHECK_EVERY_S,
     CHECK_S,
@@ -26,7 +37,7 @@ _DOCKERFILE = """\
 # With secrets: --env-file {secrets}, which has no place in an image. A folder of the
 # host that is mounted instead of a volume must be writable for {user}. Other commands:
 # docker exec bitso-spread bitso-spread query --date today.
-FROM python:3.13-slim-bookworm AS build
+{properties}FROM python:3.13-slim-bookworm AS build
 COPY pyproject.toml README.md LICENSE /src/
 COPY bitso_spread /src/bitso_spread
 RUN python -m venv /opt/bitso-spread \\
@@ -54,7 +65,10 @@ def dockerfile(recording: Recording) -> str:
     Raises:
         UsageError: the options name a lake, which is the volume's place here, or a port 0.
     """
-    if recording.value("--lake") is not None:
+    if recording.store is not None:
+        if recording.value("--state") is not None:
+            raise UsageError(f"in an image --state is its volume, {LAKE}: leave it out")
+    elif recording.value("--lake") is not None:
         raise UsageError(f"in an image the lake is its volume, {LAKE}: leave --lake out")
     published = port(recording)
     owner, _, group = USER.partition(":")
@@ -68,11 +82,14 @@ def dockerfile(recording: Recording) -> str:
         lake=LAKE,
         publish=publish,
         secrets=SECRETS,
+        properties=indent(properties(recording), "# "),
         user=USER,
         owner=owner,
         group=group,
         extras=extras,
-        environment="".join(f" \\\n    {name}={value}" for name, value in ENVIRONMENT.items()),
+        environment="".join(
+            f" \\\n    {name}={value}" for name, value in environment(recording).items()
+        ),
         volume=exec_form([LAKE]),
         expose=f"EXPOSE {published}\n" if published else "",
         check_every_s=CHECK_EVERY_S,

@@ -9,11 +9,28 @@ LAKE = "/lake"
 """Its only volume."""
 USER = "10001:10001"
 """Number of user and group: an engine that refuses root can tell so from a number alone."""
-ENVIRONMENT = {"BITSO_SPREAD_LAKE": LAKE, "XDG_STATE_HOME": f"{LAKE}/.bitso-spread"}
-"""Other commands find the lake; the budget of requests lies beside the table, and so outlives a
-restart under a read-only root."""
 SECRETS = "bitso-spread.env"
 """The file with BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK, beside it."""
+
+
+def properties(recording: Recording) -> str:
+    """Give what is said of Kafka's user, password and TLS, in lines of a comment."""
+    if not recording.publishes:
+        return ""
+    return (
+        f"Kafka's user, password and TLS: in a file, mode 600, mounted for {USER};\n"
+        f"BITSO_SPREAD_PUBLISH_PROPERTIES in {SECRETS} names it.\n"
+    )
+
+
+def environment(recording: Recording) -> dict[str, str]:
+    """Give the variables by which other commands find the lake.
+
+    The budget of requests lies beside the table, and so outlives a restart under a read-only root.
+    """
+    state = {"BITSO_SPREAD_STATE": LAKE} if recording.store is not None else {}
+    lake = {"BITSO_SPREAD_LAKE": recording.store or LAKE}
+    return lake | state | {"XDG_STATE_HOME": f"{LAKE}/.bitso-spread"}
 
 
 def health(recording: Recording) -> list[str]:

@@ -9,7 +9,8 @@ five hours of 54 books."""
 
 STOP_S = 60
 """Seconds between SIGTERM and SIGKILL. Measured: 3.7 for 54 books with 236 rows each in no file
-yet; the journal and the files of a disk that refuses are given up after 20 each."""
+yet; the journal and the files of a disk that refuses are given up after 20 each, and samples that
+brokers do not take after 10."""
 
 RESTART_S = 5
 """Seconds before a new start; the budget of requests outlives it, so that it costs no lock-out."""

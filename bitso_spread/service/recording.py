@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import UsageError
 from bitso_spread.service.quoting import check_path, check_word
 
@@ -14,6 +15,8 @@ ADVISED = (("--format", "parquet"), ("--columns", "full"))
 STATE = "/var/lib/bitso-spread"
 """Where it lives on a host if no lake is named: its lake, and the budget of requests."""
 LAKE = f"{STATE}/lake"
+LOCAL_HALF = f"{STATE}/state"
+"""Of a lake in object storage: where it keeps what is not there yet, if nothing is said."""
 
 _ANYWHERE = "0.0.0.0"  # noqa: S104  (of a container: what its engine publishes is reached)
 
@@ -50,12 +53,20 @@ class Recording:
         return tuple(pair for pair in ADVISED if pair[0] not in given)
 
     @property
+    def store(self) -> str | None:
+        """The URL of a lake in object storage; None for a folder."""
+        lake = self.value("--lake")
+        return lake if lake is not None and is_url(lake) else None
+
+    @property
     def host_lake(self) -> str:
-        """The lake's path on a host.
+        """The path on a host of the lake, or of the local half of one in object storage.
 
         Raises:
             UsageError: it is relative, or holds what cannot be written.
         """
+        if self.store is not None:
+            return self.root(absolute(self.value("--state") or LOCAL_HALF, "--state"))
         return self.root(absolute(self.value("--lake") or LAKE, "--lake"))
 
     def root(self, path: str) -> str:
@@ -74,16 +85,31 @@ class Recording:
         return self.value("--metrics-port")
 
     @property
+    def publishes(self) -> bool:
+        """Whether samples go to Kafka as well."""
+        return self.value("--publish") not in {None, "none"}
+
+    @property
     def extras(self) -> list[str]:
         """The optional parts of this package that it needs."""
-        needed = {"metrics": self.metrics_port is not None, "sim": self.simulated}
+        needed = {
+            "cloud": self.store is not None,
+            "kafka": self.publishes,
+            "metrics": self.metrics_port is not None,
+            "sim": self.simulated,
+        }
         return [extra for extra, is_needed in needed.items() if is_needed]
 
     def arguments(self, lake: str, *, in_container: bool = False) -> Iterator[tuple[str, ...]]:
-        """Give the arguments of `collect`, an option with its value in one tuple."""
-        yield ("--lake", lake)
+        """Give the arguments of `collect`, an option with its value in one tuple.
+
+        `lake` is the folder: that of the local half, where the lake is in object storage.
+        """
+        if self.store is not None:
+            yield ("--lake", self.store)
+        yield ("--lake" if self.store is None else "--state", lake)
         for name, value in (*self.advised, *self.options):
-            if name != "--lake":
+            if name not in {"--lake", "--state"}:
                 yield (name,) if value is None else (name, value)
         if in_container and self.metrics_port and self.value("--metrics-host") is None:
             yield ("--metrics-host", _ANYWHERE)

@@ -33,7 +33,7 @@ _RECORDER = """\
 # Whether it is well is asked by {name}-health.timer: --unit health and --unit timer print it.
 # BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK belong into /etc/{name}.env
 # (root's own, mode 600), never into this file, which everybody can read.
-{advice}[Unit]
+{properties}{advice}[Unit]
 Description={description}
 Wants=network-online.target
 After=network-online.target time-sync.target
@@ -62,6 +62,11 @@ MemoryMax={memory_mb}M
 
 [Install]
 WantedBy=multi-user.target
+"""
+
+_PROPERTIES = """\
+# Kafka's user, password and TLS: in a file of {user}'s own, mode 600, that
+# BITSO_SPREAD_PUBLISH_PROPERTIES in /etc/{name}.env names.
 """
 
 _HEALTH = """\
@@ -148,6 +153,7 @@ def unit(which: Unit, recording: Recording, *, program: str, user: str) -> str:
                 **_place(lake),
                 state=STATE,
                 advice=_advice(recording),
+                properties=_PROPERTIES.format(**shared) if recording.publishes else "",
                 command=_command(program, [("collect",), *recording.arguments(lake)]),
                 restart_s=RESTART_S,
                 stop_s=STOP_S,
@@ -181,10 +187,14 @@ def _place(lake: str) -> dict[str, str]:
 
 
 def _advice(recording: Recording) -> str:
+    keys = (
+        "# So do the store's credentials, such as AWS_ACCESS_KEY_ID.\n" if recording.store else ""
+    )
     if not recording.advised:
-        return ""
+        return keys
     options = " ".join(f"{name} {value}" for name, value in recording.advised)
-    return f"# Advised, and not asked for: {options}. A lake keeps what it was begun with.\n"
+    advised = f"# Advised, and not asked for: {options}. A lake keeps what it was begun with.\n"
+    return keys + advised
 
 
 def _confined(lake: str, program: str, families: str) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bitso_spread.alerts.config import Webhook, config_file, find_webhook
+from bitso_spread.alerts.config import Webhook, find_webhook
 from bitso_spread.errors import UsageError
 from bitso_spread.plan import AlertPlan
+from bitso_spread.settings_files import read_settings
 from tests.alerts.support import SECRET
 
 WORD = SECRET.rpartition("/")[2]
@@ -38,7 +39,7 @@ def test_the_environment_goes_before_the_file_and_an_empty_text_is_none(tmp_path
 
 def test_a_file_may_be_named_and_then_must_be_there(tmp_path: Path) -> None:
     named = put(tmp_path, f'[alerts]\nwebhook = "{URL}"\n')
-    assert config_file({"BITSO_SPREAD_CONFIG": str(named)}) == named
+    assert read_settings(environ={"BITSO_SPREAD_CONFIG": str(named)})[0].path == named
     found = find_webhook({"BITSO_SPREAD_CONFIG": str(named)})
     assert found is not None
     with pytest.raises(UsageError, match="there is no such file"):

@@ -15,7 +15,7 @@ from bitso_spread.alerts.config import Webhook
 from bitso_spread.alerts.events import Change, Event
 from bitso_spread.alerts.outbox import Notice, Outbox
 from bitso_spread.alerts.webhook import WebhookChannel
-from bitso_spread.exchange.backoff import Backoff
+from bitso_spread.backoff import Backoff
 from tests.alerts.support import SECRET, Hook, cleared, eventually, fired
 
 SENT = Attempt("taken", is_sent=True)

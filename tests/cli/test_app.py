@@ -11,28 +11,27 @@ import pytest
 import typer
 
 from bitso_spread import __version__
-from bitso_spread.cli.app import app, load_commands
-from tests.cli.support import Run
+from bitso_spread.cli.app import app
+from tests.cli.support import Run, commands
 
-load_commands()
-COMMANDS = {info.name: info for info in app.registered_commands if info.name}
+COMMANDS = commands()
 README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_and_is_in_the_readme(name: str, run: Run) -> None:
-    status, out, _ = run(name, "-h")
+    status, out, _ = run(*name.split(), "-h")
     assert status == 0
     assert re.search(rf"Example: bitso-spread {name}\b", out)
-    assert f"`{name}`" in README.read_text()
-    assert COMMANDS[name].rich_help_panel in {"Record", "Look", "Ask", "Keep", "Set up"}
+    first = name.partition(" ")[0]
+    assert f"`{first}`" in README.read_text()
+    assert COMMANDS[first].rich_help_panel in {"Record", "Look", "Ask", "Keep", "Set up"}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_every_option_says_what_it_is_and_what_it_is_without_being_given(name: str) -> None:
-    command = typer.main.get_command(app)
-    assert isinstance(command, typer.core.TyperGroup)
-    for option in command.commands[name].params:
+    command = COMMANDS[name] if name else typer.main.get_command(app)
+    for option in command.params:
         if option.name == "help":
             continue
         assert isinstance(option, (typer.core.TyperOption, typer.core.TyperArgument))
@@ -41,6 +40,17 @@ def test_every_option_says_what_it_is_and_what_it_is_without_being_given(name: s
             continue
         default = option.default not in (None, []) or isinstance(option.show_default, str)
         assert option.is_flag or default, f"{option.name} does not show its default"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_hosts_and_what_is_tuned_stand_apart_in_the_help(name: str, run: Run) -> None:
+    _, out, _ = run(name, "--help")
+    options, _, advanced = out.partition("─ Advanced ─")
+    for option in ("--rest-url", "--ws-url", "--table", "--host", "--max-stale", "--metrics-port"):
+        assert f"{option} " not in options
+    assert "--config FILE, --quiet, --verbose and --debug" in out
+    for option in ("--lake", "--book", "--date", "--format"):
+        assert f"│ {option} " not in advanced
 
 
 @pytest.mark.parametrize("word", ["collect", "snapshot", "books", "query", "sim"])

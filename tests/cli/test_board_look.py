@@ -10,6 +10,7 @@ from bitso_spread.board import Board, Order, View
 from bitso_spread.cli.board_look import Progress, Scene, draw, page_of
 from bitso_spread.cli.board_table import spark
 from bitso_spread.model import Sample, State
+from bitso_spread.sim.specs import catalogue
 
 T = 1_789_948_800
 """2026-09-21 00:00:00 UTC."""
@@ -77,6 +78,35 @@ def test_54_books_at_80_columns_scroll() -> None:
     assert last[-1].endswith("34-54 of 54")
     # Columns stand still whatever is in view.
     assert last[1] == first[1]
+
+
+def test_at_80_columns_54_books_of_all_sizes_have_each_column() -> None:
+    prices = {"shib_usd": (0.0000172942, 0.0000173278), "btc_ars": (91_820_000.0, 91_927_000.5)}
+    prices |= {book: (10.001, 10.5) for book in catalogue(54) if book not in prices}
+    board = Board(books=["shib_usd", "btc_ars"])
+    for tick in range(T - 599, T + 1):
+        board.add(
+            Sample(tick, book, bid, ask, 0.02 + (T - tick) // 120 / 100, State.FRESH, age_ms=300)
+            for book, (bid, ask) in prices.items()
+        )
+    lines = shown(scene(lines=board.lines(T)), 80, 24)
+    assert lines[1:4] == [
+        " book              bid        ask        mid sprd % 10m    low high state    age",
+        " btc_ars    91820000.0 91927000.5 91873500.2 0.0200 █▆▃▁▁ .020 .060 fresh   0.3s",
+        " shib_usd   1.72942e-5 1.73278e-5 1.73110e-5 0.0200 █▆▃▁▁ .020 .060 fresh   0.3s",
+    ]
+    assert all(len(line.split()) == 10 for line in lines[2:23])
+
+
+@pytest.mark.parametrize(
+    ("spread", "told"),
+    [(0.02, ".020"), (0.9994, ".999"), (0.9996, "1.00"), (9.996, "10.0"), (99.96, "100")],
+)
+def test_the_least_spread_has_three_digits_where_there_is_little_room(
+    spread: float, told: str
+) -> None:
+    lines = [replace(line, low=spread) for line in scene().lines]
+    assert shown(scene(lines=lines), 75, 6)[2].split()[6] == told
 
 
 def test_the_heading_says_by_what_books_are_sorted() -> None:
@@ -149,8 +179,10 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
         (112, "book bid ask mid spread % last 10 min low % high % state age"),
         (110, "book bid ask mid sprd % last 10 min low % high % state age"),
         (80, "book bid ask mid sprd % 10 min low % high % state age"),
-        (78, "book bid ask sprd % 10 min low % high % state age"),
-        (68, "book bid ask sprd % 10 min state age"),
+        (78, "book bid ask mid sprd % 10 min low high state age"),
+        (75, "book bid ask mid sprd % 10m low high state age"),
+        (68, "book bid ask sprd % 10 min low high state age"),
+        (60, "book bid ask sprd % 10 min state age"),
         (48, "book bid ask sprd % state age"),
     ],
 )

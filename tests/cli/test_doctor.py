@@ -15,6 +15,7 @@ from bitso_spread.doctor import Timings, examine
 from bitso_spread.sim.server import SimulatedExchange
 from bitso_spread.sim.synthetic import SyntheticMarket
 from tests.cli.support import Run, Start, here
+from tests.publish.brokers import Brokers
 
 QUICK = Timings(timeout_s=2, listen_s=0.1, keepalive_s=0.3, margin_s=0.15, settle_s=0.05)
 
@@ -135,3 +136,29 @@ def test_a_reader_that_leaves_ends_it_in_silence(
     assert process.wait(timeout=10) == 0
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.usefixtures("quick")
+def test_brokers_and_their_topic_are_looked_for(
+    run: Run, exchange: SimulatedExchange, tmp_path: Path
+) -> None:
+    def last(address: str) -> list[str]:
+        options = ["--lake", str(tmp_path), "--publish", address]
+        _, out, _ = run("doctor", *here(exchange), *options)
+        lines = out.splitlines()
+        return lines[next(i for i, line in enumerate(lines) if line[5:].startswith("Kafka ")) :]
+
+    with Brokers(2) as brokers:
+        address = f"kafka://{brokers.addresses}/spread"
+        failed, advice = last(address)
+        assert failed.startswith("FAIL Kafka")
+        assert failed.endswith("2 brokers, and no topic spread")
+        assert "make the topic" in advice
+        brokers.make("spread", 3)
+        (well,) = last(address)
+        assert well.startswith("ok   Kafka")
+        assert well.endswith("2 brokers; topic spread has 3 partitions")
+        brokers.down()
+        failed, advice = last(address)
+        assert "no broker can be reached: Connection refused" in failed
+        assert "BITSO_SPREAD_PUBLISH_PROPERTIES" in advice

@@ -19,6 +19,7 @@ from bitso_spread.cli.render import Format, choose_format
 from bitso_spread.errors import BitsoSpreadError, UsageError
 from bitso_spread.lake import layout
 from tests.cli.support import Run, Start
+from tests.cli.terminal import PROGRAM, TerminalProgram
 
 HEADER = "orderbook_timestamp,book,bid,ask,spread\n"
 FIRST = "2024-07-26T03:15:00+00:00,btc_mxn,1233830.0,1236250.0,0.19575328614762386\n"
@@ -149,7 +150,8 @@ def test_a_terminal_gets_a_table() -> None:
 
 def test_parquet_has_typed_times(run: Run, lake: Path) -> None:
     output = lake.parent / "rows.parquet"
-    assert run("query", "--output", str(output), "--tz", "America/Mexico_City") == (0, "", "")
+    done = run("query", "--output", str(output), "--tz", "America/Mexico_City")
+    assert done == (0, "", f"bitso-spread: 2 rows in {output}\n")
     frame = pl.read_parquet(output)
     assert frame.schema["orderbook_timestamp"] == pl.Datetime("us", "UTC")
     assert frame["orderbook_timestamp"][0] == datetime(2024, 7, 26, 3, 15, tzinfo=UTC)
@@ -216,6 +218,14 @@ def test_a_file_that_cannot_be_written_is_one_line(run: Run, tmp_path: Path) -> 
         assert (status, out) == (1, "")
         assert err.startswith(f"bitso-spread: cannot write {tmp_path / name}: ")
         assert err.count("\n") == 1
+
+
+def test_a_dumb_terminal_loses_no_digit(lake: Path) -> None:
+    command = [*PROGRAM, "query", "--lake", str(lake), "--stats"]
+    with TerminalProgram(command, width=60, TERM="dumb") as program:
+        assert program.end() == 0
+        assert "above_0.1" in program.output
+        assert "…" not in program.output
 
 
 @pytest.mark.usefixtures("lake")

@@ -101,6 +101,7 @@ def test_what_is_advised_is_said_and_gives_way(kind: str, run: Run) -> None:
         (["--rest-url", "https://me:secret@x.com"], "must not hold a user or a password"),
         (["--table", "../x"], "--table"),
         (["--alert", "much"], "much"),
+        (["--publish", "kafka://me:secret@b/t"], "--publish holds a user or a password"),
         (["stray"], "stray"),
         (["--duration", "1h"], "leave --duration out"),
         (["--batches", "6"], "leave --batches out"),
@@ -282,6 +283,19 @@ def test_metrics_are_reached_from_outside_of_a_container_and_from_this_host_alon
     assert command_of("compose", out)[-2:] == ["--metrics-host", "::"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_publishes_gets_its_extra_and_is_told_where_secrets_go(kind: str, run: Run) -> None:
+    _, out, _ = run("service", kind, "--publish", "kafka://broker:9092/spread")
+    assert "--publish kafka://broker:9092/spread" in " ".join(command_of(kind, out))
+    if kind == "docker":
+        assert '"/src[kafka]"' in out
+    # A worker of Airflow has an environment of its own.
+    assert ("BITSO_SPREAD_PUBLISH_PROPERTIES" in out) is (kind != "airflow")
+    _, out, _ = run("service", kind, "--publish", "none")
+    assert "BITSO_SPREAD_PUBLISH_PROPERTIES" not in out
+    assert "[kafka]" not in out
+
+
 def test_the_image_is_not_root_s_and_looks_after_itself(run: Run) -> None:
     _, out, _ = run("service", "docker", "--table", "Other")
     lines = out.replace("\\\n", "").splitlines()
@@ -383,3 +397,56 @@ def test_airflow_itself_takes_the_dags(run: Run, tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "['report', 'verify']\n"), done.stderr[-500:]
+
+
+STORE = ["--lake", "s3://bucket/lake", "-b", "btc_mxn"]
+
+
+def test_a_lake_in_object_storage_has_its_local_half_written_and_asked(run: Run) -> None:
+    _, out, _ = run("service", "systemd", *STORE, "--program", PROGRAM)
+    expected = ["--lake", "s3://bucket/lake", "--state", "/var/lib/bitso-spread/state"]
+    assert command_of("systemd", out)[:4] == expected
+    assert "ReadWritePaths" not in out
+    assert "the store's credentials, such as AWS_ACCESS_KEY_ID" in out
+    _, out, _ = run("service", "systemd", *STORE, "--state", "/srv/half", "--program", PROGRAM)
+    assert command_of("systemd", out)[:4] == [*expected[:3], "/srv/half"]
+    assert command_of("systemd", out).count("--state") == 1
+    assert "ReadWritePaths=/srv/half\n" in out
+    _, out, _ = run("service", "systemd", *STORE, "--unit", "health", "--program", PROGRAM)
+    assert "status \\\n    --lake /var/lib/bitso-spread/state\n" in out
+
+
+def test_a_container_has_the_local_half_in_its_volume(run: Run) -> None:
+    for target in ("docker", "compose"):
+        _, out, _ = run("service", target, *STORE)
+        expected = ["--lake", "s3://bucket/lake", "--state", "/lake"]
+        assert command_of(target, out)[:4] == expected
+    _, out, _ = run("service", "docker", *STORE)
+    assert "/src[cloud]" in out
+    assert "BITSO_SPREAD_LAKE=s3://bucket/lake" in out
+    assert "BITSO_SPREAD_STATE=/lake" in out
+    _, out, _ = run("service", "compose", *STORE, "--state", "./half")
+    assert 'source: "./half"\n        target: /lake\n' in out
+
+
+def test_a_dag_keeps_the_days_of_the_store(run: Run) -> None:
+    _, out, _ = run("service", "airflow", *STORE, "--state", "/srv/half", "--program", PROGRAM)
+    assert "LAKE = [\n    '--lake', 's3://bucket/lake',\n]" in out
+    assert "    '--state', '/srv/half',\n" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["docker", *STORE, "--state", "/x"], "leave it out"),
+        (["systemd", *STORE, "--state", "x"], "make --state absolute"),
+        (["systemd", "--state", "/x"], "--state goes with a lake in object storage"),
+        (["systemd", "--lake", "ftp://x/y"], "ftp:// is no lake"),
+    ],
+)
+def test_a_local_half_that_makes_no_sense_is_refused(
+    arguments: list[str], said: str, run: Run
+) -> None:
+    status, out, err = run("service", *arguments)
+    assert (status, out) == (2, "")
+    assert said in err

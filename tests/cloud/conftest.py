@@ -17,10 +17,10 @@ from moto.server import ThreadedMotoServer
 from bitso_spread.cloud.connect import PATIENT, Patience
 from bitso_spread.cloud.errors import ExistsError
 from bitso_spread.cloud.objects import ObjectStore, open_store
-from tests.cli.conftest import run
+from tests.cli.conftest import exchange, run, start
 from tests.cloud.gateway import Gateway
 
-__all__ = ["run"]
+__all__ = ["exchange", "run", "start"]
 
 # The server looks who it is, and not whether that is true.
 _SCOPE = "us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"

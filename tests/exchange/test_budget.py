@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bitso_spread.exchange.budget import RequestBudget, budget_of, state_folder
+from bitso_spread.exchange.budget import RequestBudget, budget_of
 from bitso_spread.exchange.environment import PRODUCTION, environment
 from bitso_spread.exchange.rest_errors import BudgetExhausted
+from bitso_spread.user_folders import state_folder
 
 START = 1_721_964_340.0
 

@@ -18,10 +18,10 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection
 
+from bitso_spread.backoff import Backoff
 from bitso_spread.clock import monotonic
 from bitso_spread.exchange import feed as feed_module
 from bitso_spread.exchange import wire
-from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.connection import open_connection
 from bitso_spread.exchange.feed import Cause, Ended, Feed, LinkWatch
 from bitso_spread.exchange.wire import Ack, KeepAlive, Message, Orders, RejectedError, Rejection

@@ -15,8 +15,8 @@ from itertools import count
 from types import SimpleNamespace
 from typing import cast
 
+from bitso_spread.backoff import Backoff
 from bitso_spread.exchange import wire
-from bitso_spread.exchange.backoff import Backoff
 from bitso_spread.exchange.feed import Cause, Ended, LinkWatch
 from bitso_spread.exchange.feed_side import FeedSide
 from bitso_spread.exchange.rest import RestClient

@@ -112,7 +112,13 @@ def chromium(folder: Path) -> Iterator[Browser]:
         "--window-size=1200,900",
         "--force-device-scale-factor=1",
         "--disable-dev-shm-usage",
+        "--disable-gpu",
         "--no-first-run",
+        # It asks nobody for anything.
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-quic",
         "--remote-debugging-port=0",
         f"--user-data-dir={folder}",
         # Chromium refuses its sandbox to root, and containers often have none.

@@ -112,6 +112,15 @@ def an_alert(number: int, lasted: int, threshold: float | None = 0.5) -> Alert:
     )
 
 
+def test_coverage_is_told_in_the_words_of_verify() -> None:
+    text = page(a_report(MINUTE, "btc_mxn"))
+    coverage = text[text.index("<h2>Coverage</h2>") :].partition("</section>")[0]
+    assert re.findall(r'col">([a-z]*)</th>', coverage)[-3:] == ["unknown", "missed", "absent"]
+    for word in ("unknown: looked", "missed: the recorder", "absent: no row"):
+        assert word in coverage
+    assert "missing" not in coverage
+
+
 def test_alerts_are_listed_where_somebody_watched() -> None:
     told = a_report(MINUTE, "btc_mxn")
     assert "<h2>Alerts</h2>" not in page(told)

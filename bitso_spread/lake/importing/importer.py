@@ -44,6 +44,7 @@ from bitso_spread.lake.samples import samples_of
 from bitso_spread.lake.state import Batch, Identity, LakeState
 from bitso_spread.lake.table import Table
 from bitso_spread.lake.writer import BatchWriter, frame_of
+from bitso_spread.nearest import did_you_mean
 
 BATCH_TICKS = 600
 """Ticks in a file, as a collector has them unless told otherwise."""
@@ -54,6 +55,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 OnProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
+
+Prepare = Callable[[Identity, list[tuple[int, str]]], None]
+"""Called once all is read, and before anything is written, with what the table is to hold, and the
+days, such as 20240725, and books of which there are rows."""
 
 
 def import_rows(
@@ -67,6 +72,7 @@ def import_rows(
     merge: bool = False,
     on_bad: OnBad = None,
     on_progress: OnProgress = lambda *_: None,
+    prepare: Prepare = lambda *_: None,
     now: Callable[[], float] = time.time,
 ) -> Imported:
     """Bring the rows of files, lakes and folders of any shape into a lake, each second once.
@@ -96,6 +102,7 @@ def import_rows(
         on_bad: called with what is wrong with a file, the rest of which is then passed over;
             without it, such a file ends the import before anything is in the lake.
         on_progress: called as it goes on, first with bytes read, then with days of books written.
+        prepare: see `Prepare`.
         now: the time, in seconds since the epoch; later rows are refused.
 
     Raises:
@@ -105,7 +112,8 @@ def import_rows(
         LakeBusyError: a collector, or another import, is at work on one of the books.
     """
     if file_format is not None and file_format not in layout.SUFFIXES:
-        raise UsageError(f"--format {file_format!r}: choose csv or parquet")
+        near = did_you_mean(file_format, layout.SUFFIXES)
+        raise UsageError(f"--format {file_format!r}: choose csv or parquet{near}")
     if columns is not None:
         check_columns(columns)
     if interval is not None:
@@ -143,6 +151,7 @@ def import_rows(
                         f"the table {target.name} in {target.lake} is to hold full columns, and "
                         "not all sources have them: import into a lake of five columns"
                     )
+                prepare(identity, [(_date(day), book) for day, book in spool.days()])
                 work.write(spool, identity, now(), merge=merge)
             return work.outcome
         except (OSError, sqlite3.Error) as error:
@@ -151,6 +160,10 @@ def import_rows(
             ) from error
         finally:
             state.close()
+
+
+def _date(day: int) -> int:
+    return int(f"{_EPOCH + day * _DAY:%Y%m%d}")
 
 
 @contextmanager

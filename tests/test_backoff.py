@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitso_spread.exchange.backoff import Backoff
+from bitso_spread.backoff import Backoff
 
 
 def delays(backoff: Backoff, count: int) -> list[float]:

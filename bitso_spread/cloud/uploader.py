@@ -1,0 +1,190 @@
+"""A thread that brings finished files into the store, in the order in which they were written.
+
+No tick waits for it. While the store is out of reach, says to slow down, or refuses, files wait on
+the disk; they go when it is back. Whose turn it is to put a book's files, the leases tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bitso_spread.backoff import Backoff
+from bitso_spread.clock import monotonic
+from bitso_spread.cloud.errors import UnreachableError
+from bitso_spread.cloud.keeper import LeaseKeeper
+from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.shipment import Shipper
+from bitso_spread.complaint import Complaint
+from bitso_spread.errors import LakeError
+from bitso_spread.lake.state import WrittenFile
+from bitso_spread.lake.uploads import Uploads, Waiting
+from bitso_spread.lifetime import Running
+
+log = logging.getLogger("bitso_spread.cloud")
+
+CAP_S = 30.0
+"""The longest wait before the store is tried again is drawn from zero to that."""
+# Where nothing waits, or another recorder has the lease of all that does.
+_IDLE_S = 1.0
+
+OnObject = Callable[[str, WrittenFile], None]
+"""Called with the URL of an object that is in the store, and what it was here."""
+
+
+class Uploader(Running):
+    """Puts what waits until it is stopped.
+
+    Raises:
+        LakeError: the journal cannot be opened.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        lake: Path,
+        table: str,
+        keeper: LeaseKeeper,
+        *,
+        on_object: OnObject = lambda *_: None,
+        clock: Callable[[], float] = monotonic,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._store = store
+        self._keeper = keeper
+        self._uploads = Uploads(lake, table)
+        self._shipper = Shipper(store, lake, table, self._uploads, keeper.contested)
+        self._on_object = on_object
+        self._clock = clock
+        self._backoff = backoff or Backoff(cap_s=CAP_S)
+        self._complaint = Complaint(clock)
+        self._books: frozenset[str] = frozenset()
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._deadline: float | None = None
+        self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
+        self.waiting = Waiting()
+        """What is in no store yet, as of the last look; of all recorders of the local half."""
+        self.pending: frozenset[str] = frozenset()
+        """The books of these files."""
+        self.trouble: str | None = None
+        """Why they wait; None where nothing is wrong."""
+        self.put = 0
+        """How many files it has brought into the store."""
+
+    def start(self) -> None:
+        """Begin."""
+        self._look()
+        self._thread.start()
+
+    def take_on(self, books: Iterable[str]) -> None:
+        """Put files of these books too: their local locks are held."""
+        self._books |= frozenset(books)
+        self._wake.set()
+
+    def let_go(self, book: str) -> None:
+        """Put no more files of a book."""
+        self._books -= {book}
+
+    def wake(self) -> None:
+        """Look now: a file is finished."""
+        self._wake.set()
+
+    def stop(self, give_up_s: float = 0.0) -> None:
+        """Put what still waits, for so long at most, and end."""
+        self._deadline = self._clock() + give_up_s
+        self._ending.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            # One request may be under way; what it puts is found the next time.
+            self._thread.join(give_up_s + 2 * CAP_S)
+        if not self._thread.is_alive():
+            self._uploads.close()
+
+    def step(self) -> float:
+        """Put all that can be put, and give the seconds until the next time."""
+        try:
+            self._put_all()
+        except (LakeError, OSError, sqlite3.Error) as error:
+            return self._fail(str(error))
+        except Exception as error:  # noqa: BLE001  (a thread that dies would strand files)
+            return self._fail(f"the files cannot be put: {error!r}")
+        self._backoff.reset()
+        self.trouble = None
+        if self._complaint.over():
+            log.warning("the store takes files again: %d wait", self.waiting.files)
+        return _IDLE_S
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._is_done():
+            left_s = pause if self._deadline is None else min(pause, self._left_s())
+            self._wake.wait(left_s)
+            self._wake.clear()
+            pause = self.step()
+            if self.trouble is not None:
+                # A file that is finished meanwhile is no reason to try again sooner; the end is.
+                self._pause(pause)
+                pause = 0.0
+
+    def _pause(self, seconds: float) -> None:
+        if self._ending.is_set():
+            time.sleep(min(seconds, self._left_s()))
+        else:
+            self._ending.wait(seconds)
+
+    def _is_done(self) -> bool:
+        if self._deadline is None:
+            return False
+        return self._left_s() <= 0 or not self.pending & self._books
+
+    def _left_s(self) -> float:
+        return max(0.0, (self._deadline or 0.0) - self._clock())
+
+    def _look(self) -> list[WrittenFile]:
+        files = self._uploads.waiting()
+        self.waiting = self._uploads.count()
+        self.pending = frozenset(file.book for file in files)
+        return files
+
+    def _put_all(self) -> None:
+        for path in self._uploads.noted():
+            self._shipper.drop(path)
+        refused: Exception | None = None
+        blocked: set[str] = set()
+        for file in self._look():
+            if self._deadline is not None and self._left_s() <= 0:
+                return
+            # One book's trouble must not keep the others from being put; within a book, in order.
+            if file.book in blocked or file.book not in self._books:
+                continue
+            if not self._keeper.may_put(file.book):
+                blocked.add(file.book)
+                continue
+            try:
+                self._put(file)
+            except UnreachableError:
+                raise
+            except (LakeError, OSError) as error:
+                blocked.add(file.book)
+                refused = error
+        self._look()
+        if refused is not None:
+            raise refused
+
+    def _put(self, file: WrittenFile) -> None:
+        key = self._shipper.ship(file)
+        self.waiting = self._uploads.count()
+        if key is not None:
+            self.put += 1
+            self._on_object(self._store.url_of(key), file)
+
+    def _fail(self, reason: str) -> float:
+        self.trouble = reason
+        if self._complaint.due("files wait"):
+            log.error("%d files wait on this disk for the store: %s", self.waiting.files, reason)
+        return self._backoff.next()

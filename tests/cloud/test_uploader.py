@@ -1,0 +1,327 @@
+"""Files on their way into the store: each whole, once, in order, whatever comes between."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitso_spread.cloud import keys
+from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.remote import BRISK
+from bitso_spread.lake.layout import TABLE, aside_folder
+from bitso_spread.lake.uploads import Uploads
+from bitso_spread.lake.writer import encode
+from tests.cloud.conftest import S3
+from tests.cloud.half_support import (
+    FakeKeeper,
+    an_uploader,
+    finish,
+    keys_in,
+    rows_in,
+    waiting,
+)
+from tests.lake.stops import KilledError, Steps, When
+from tests.lake.support import NOON, a_batch, a_row, once, rows_of, table_files
+
+STEPS: list[tuple[Any, str]] = [
+    (ObjectStore, "put_new"),
+    (Uploads, "note"),
+    (Path, "unlink"),
+    (Path, "rmdir"),
+    (Uploads, "forget"),
+]
+
+
+def batches(count: int = 3, **other: object) -> list[Any]:
+    """Some batches of two books, one after the other."""
+    made = [
+        a_batch(book, NOON + 60 * number, **other)  # type: ignore[arg-type]
+        for number in range(count)
+        for book in ("btc_mxn", "usd_mxn")
+    ]
+    return [(batch, [row for _, row in rows_of(batch)]) for batch in made]
+
+
+def all_of(made: list[Any]) -> Any:
+    return once([(batch, row) for batch, rows in made for row in rows])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_files_come_into_the_store_in_order_and_leave_the_disk(
+    s3: S3, tmp_path: Path, form: str
+) -> None:
+    made = batches(format=form)
+    finish(tmp_path, *made)
+    told: list[str] = []
+    uploader = an_uploader(s3, tmp_path, on_object=lambda url, _: told.append(url))
+    uploader.step()
+    assert rows_in(s3.store()) == all_of(made)
+    assert table_files(tmp_path) == []
+    assert waiting(tmp_path) == []
+    assert sorted(told) == [f"{s3.url}/{key}" for key in keys_in(s3.store())]
+    assert [url[-20:] for url in told] == sorted(url[-20:] for url in told)
+    assert (uploader.put, uploader.waiting.files, uploader.trouble) == (6, 0, None)
+
+
+def test_a_file_of_today_is_one_put_and_nothing_else(s3: S3, tmp_path: Path) -> None:
+    now = int(time.time())
+    made = [a_batch(book, now) for book in ("btc_mxn", "usd_mxn")]
+    finish(tmp_path, *((batch, [row for _, row in rows_of(batch)]) for batch in made))
+    an_uploader(s3, tmp_path).step()
+    assert s3.gateway.counts() == {"put": 2}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_any_step_no_row_is_lost_and_none_is_doubled(
+    s3: S3, tmp_path: Path, when: When
+) -> None:
+    for stop_at in range(1, 100):
+        both = [a_batch("btc_mxn", NOON + 60 * stop_at + 10 * number) for number in range(2)]
+        made = [(batch, [row for _, row in rows_of(batch)]) for batch in both]
+        finish(tmp_path, *made)
+        steps = Steps(STEPS, stop_at, when, KilledError)
+        with steps.watched(), suppress(KilledError):
+            an_uploader(s3, tmp_path).step()
+        an_uploader(s3, tmp_path).step()
+        assert table_files(tmp_path) == []
+        assert waiting(tmp_path) == []
+        assert set(rows_in(s3.store()).values()) == {1}
+        assert rows_in(s3.store()).total() == 10 * stop_at
+        if steps.ended:
+            break
+    assert steps.taken >= 8
+
+
+def test_an_outage_costs_no_row_and_no_order(s3: S3, tmp_path: Path) -> None:
+    uploader = an_uploader(s3, tmp_path)
+    s3.gateway.go_down()
+    made = batches(4)
+    for each in made:
+        finish(tmp_path, each)
+        uploader.step()
+    assert uploader.waiting.files == 8
+    assert uploader.waiting.since is not None
+    assert "does not answer (Connection refused)" in (uploader.trouble or "")
+    s3.gateway.come_up()
+    told: list[str] = []
+    uploader._on_object = lambda _, file: told.append(file.book)
+    uploader.step()
+    assert told == ["btc_mxn", "usd_mxn"] * 4
+    assert rows_in(s3.store()) == all_of(made)
+    assert uploader.trouble is None
+
+
+@pytest.mark.parametrize(
+    ("how", "every"), [("slow-down", 3), ("error", 3), ("reset", 3), ("lose", 3), ("deny", 4)]
+)
+def test_requests_that_fail_again_and_again_cost_nothing(
+    s3: S3, tmp_path: Path, how: str, every: int
+) -> None:
+    made = batches(8)
+    finish(tmp_path, *made)
+    uploader = an_uploader(s3, tmp_path, patience=BRISK)
+    s3.gateway.harm(how, every=every)
+    for _ in range(60):
+        uploader.step()
+        if not uploader.waiting.files:
+            break
+    s3.gateway.heal()
+    assert rows_in(s3.store()) == all_of(made)
+
+
+def test_a_trouble_is_said_once_and_then_once_a_minute(
+    s3: S3, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish(tmp_path, *batches(1))
+    now = [0.0]
+    uploader = an_uploader(s3, tmp_path)
+    uploader._complaint._clock = lambda: now[0]
+    s3.gateway.harm("slow-down")
+    for _ in range(62):
+        uploader.step()
+        now[0] += 1
+    assert caplog.text.count("2 files wait on this disk for the store: s3://") == 2
+    assert "(503 SlowDown)" in caplog.text
+    s3.gateway.heal()
+    uploader.step()
+    assert "the store takes files again" in caplog.text
+
+
+def test_the_waits_grow_to_half_a_minute(s3: S3, tmp_path: Path) -> None:
+    finish(tmp_path, *batches(1))
+    s3.gateway.harm("deny")
+    uploader = an_uploader(s3, tmp_path)
+    assert [uploader.step() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_what_is_there_with_the_same_bytes_is_left(s3: S3, tmp_path: Path) -> None:
+    ((batch, rows),) = batches(1)[:1]
+    finish(tmp_path, (batch, rows))
+    (path,) = table_files(tmp_path)
+    key = path.relative_to(tmp_path).as_posix()
+    s3.put_raw(f"lakes/one/{key}", path.read_bytes())
+    an_uploader(s3, tmp_path).step()
+    assert keys_in(s3.store()) == [key]
+    assert waiting(tmp_path) == []
+
+
+def test_what_is_there_with_other_bytes_is_left_and_the_file_takes_a_number(
+    s3: S3, tmp_path: Path
+) -> None:
+    ((batch, rows),) = batches(1)[:1]
+    finish(tmp_path, (batch, rows))
+    (path,) = table_files(tmp_path)
+    data, key = path.read_bytes(), path.relative_to(tmp_path).as_posix()
+    s3.put_raw(f"lakes/one/{key}", b"another's")
+    an_uploader(s3, tmp_path).step()
+    store = s3.store()
+    assert store.get(key) == b"another's"
+    assert store.get(key.replace(".csv", "-2.csv")) == data
+
+
+def test_an_object_that_is_not_what_was_put_does_not_count(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(tmp_path, *batches(1)[:1])
+    uploader = an_uploader(s3, tmp_path)
+    put = ObjectStore.put_new
+    monkeypatch.setattr(ObjectStore, "put_new", lambda self, key, data: put(self, key, data[:-1]))
+    uploader.step()
+    assert "is not what was put there" in (uploader.trouble or "")
+    assert len(waiting(tmp_path)) == len(table_files(tmp_path)) == 1
+
+
+def test_where_etags_are_no_checksums_it_is_read_back(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(tmp_path, *batches(1)[:1])
+    put = ObjectStore.put_new
+
+    def as_google(self: ObjectStore, key: str, data: bytes) -> str:
+        put(self, key, data)
+        return '"CJ2z"'
+
+    monkeypatch.setattr(ObjectStore, "put_new", as_google)
+    an_uploader(s3, tmp_path).step()
+    assert waiting(tmp_path) == []
+
+
+def test_files_of_books_that_another_recorder_has_wait(s3: S3, tmp_path: Path) -> None:
+    made = batches(2)
+    finish(tmp_path, *made)
+    keeper = FakeKeeper()
+    keeper.without = {"btc_mxn"}
+    uploader = an_uploader(s3, tmp_path, keeper)
+    uploader.step()
+    assert {book for _, book, _ in rows_in(s3.store())} == {"usd_mxn"}
+    assert len(waiting(tmp_path)) == 2
+    keeper.without = set()
+    uploader.step()
+    assert rows_in(s3.store()) == all_of(made)
+
+
+def test_a_file_that_is_not_as_it_was_written_is_set_aside_and_said(
+    s3: S3, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = batches(1)
+    finish(tmp_path, *made)
+    hurt = table_files(tmp_path)[0]
+    hurt.write_bytes(b"hurt")
+    an_uploader(s3, tmp_path).step()
+    assert "is not as it was written, and is not put" in caplog.text
+    assert (aside_folder(tmp_path, TABLE) / hurt.name).read_bytes() == b"hurt"
+    assert rows_in(s3.store()) == all_of(made[1:])
+
+
+def test_a_file_that_is_gone_is_said_and_keeps_no_other_waiting(
+    s3: S3, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = batches(1)
+    finish(tmp_path, *made)
+    table_files(tmp_path)[0].unlink()
+    an_uploader(s3, tmp_path).step()
+    assert "was removed before it was in the store" in caplog.text
+    assert rows_in(s3.store()) == all_of(made[1:])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_seconds_that_another_host_has_put_are_not_put_twice(
+    s3: S3, tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = a_batch("btc_mxn", NOON, format=form)
+    theirs = a_batch("btc_mxn", NOON + 4, format=form)
+    place = f"{TABLE}/date=20260921/order_book=btc_mxn/minutes=720"
+    other = [a_row(tick) for tick in range(NOON + 4, NOON + 8)]
+    name = f"btc_mxn-20260921T120004Z.{form}"
+    s3.store().put_new(f"{place}/{name}", encode(other, form))
+    mine = [a_row(tick) for tick in range(NOON, NOON + 6)]
+    finish(tmp_path, (batch, mine))
+    (path,) = table_files(tmp_path)
+    whole = path.read_bytes()
+    keeper = FakeKeeper()
+    keeper.until = {"btc_mxn": NOON + 100}
+    for _ in range(2):
+        an_uploader(s3, tmp_path, keeper).step()
+    assert rows_in(s3.store()) == once(
+        [(batch, row) for row in mine[:4]] + [(theirs, row) for row in other]
+    )
+    assert "in the store for 2 of the 6 seconds of a file" in caplog.text
+    assert (aside_folder(tmp_path, TABLE) / path.name).read_bytes() == whole
+    assert waiting(tmp_path) == []
+
+
+def test_a_book_that_was_another_hosts_is_put_whole_where_nothing_overlaps(
+    s3: S3, tmp_path: Path
+) -> None:
+    made = batches(2)
+    finish(tmp_path, *made[:2])
+    keeper = FakeKeeper()
+    keeper.until = {"btc_mxn": NOON + 100, "usd_mxn": NOON + 100}
+    uploader = an_uploader(s3, tmp_path, keeper)
+    uploader.step()
+    finish(tmp_path, *made[2:])
+    uploader.step()
+    assert rows_in(s3.store()) == all_of(made)
+    assert not aside_folder(tmp_path, TABLE).exists()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_while_it_leaves_out_what_is_there_no_second_is_doubled(
+    s3: S3, tmp_path: Path, when: When
+) -> None:
+    place = f"{TABLE}/date=20260921/order_book=btc_mxn/minutes=720"
+    other = [a_row(tick) for tick in range(NOON + 4, NOON + 8)]
+    s3.store().put_new(f"{place}/btc_mxn-20260921T120004Z.csv", encode(other, "csv"))
+    keeper = FakeKeeper()
+    keeper.until = {"btc_mxn": NOON + 100}
+    finish(tmp_path, (a_batch("btc_mxn", NOON), [a_row(tick) for tick in range(NOON, NOON + 6)]))
+    for stop_at in range(1, 12):
+        steps = Steps(STEPS, stop_at, when, KilledError)
+        with steps.watched():
+            try:
+                an_uploader(s3, tmp_path, keeper).step()
+            except KilledError:
+                continue
+            finally:
+                rows = rows_in(s3.store())
+                assert set(rows.values()) == {1}
+        break
+    an_uploader(s3, tmp_path, keeper).step()
+    assert rows_in(s3.store()).total() == 8
+    assert waiting(tmp_path) == []
+
+
+def test_a_file_of_a_compacted_day_leaves_a_mark(s3: S3, tmp_path: Path) -> None:
+    finish(tmp_path, *batches(1))
+    store = s3.store()
+    day = keys.day_prefix("BitsoSpreadDaily", 20260921, "btc_mxn")
+    store.put_new(f"{day}/btc_mxn-20260921.parquet", b"1")
+    an_uploader(s3, tmp_path).step()
+    marks = [found.key for found in store.objects(".bitso-spread/stale")]
+    # Before the file comes and after it: the day may be compacted meanwhile.
+    assert len(marks) == 2
+    assert all(m.startswith(f".bitso-spread/stale/{TABLE}/20260921/btc_mxn.") for m in marks)
