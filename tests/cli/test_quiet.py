@@ -63,6 +63,18 @@ def test_no_bar_comes_to_a_terminal(tmp_path: Path) -> None:
         assert (program.end(), program.output) == (0, "")
 
 
+def test_a_query_s_file_has_a_bar_on_a_terminal_unless_it_is_to_be_quiet(tmp_path: Path) -> None:
+    batch(tmp_path, 0)
+    output = tmp_path / "rows.csv"
+    command = [*PROGRAM, "query", "--lake", str(tmp_path), "--output", str(output)]
+    with TerminalProgram(command) as program:
+        program.wait_for("writing rows")
+        assert program.end() == 0
+    assert len(output.read_text().splitlines()) == 6
+    with TerminalProgram([*command, "-q"]) as program:
+        assert (program.end(), program.output) == (0, "")
+
+
 def test_notes_are_silent_and_data_is_there(run: Run, tmp_path: Path) -> None:
     batch(tmp_path, 0)
     lake = ("--lake", str(tmp_path))
