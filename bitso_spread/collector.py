@@ -34,7 +34,7 @@ from bitso_spread.lake.state import Batch, Identity, WrittenFile
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
 from bitso_spread.plan import Plan, Summary
-from bitso_spread.publish.leftovers import drop_leftovers, tell_leftovers
+from bitso_spread.publish.setup import make_publisher, see_to_leftovers
 from bitso_spread.pulse import Pulse, take_pulse
 from bitso_spread.sampling import Gap, Sampler, Tick
 from bitso_spread.standby import stand_by
@@ -148,11 +148,11 @@ class Collector:
             plan.columns,
             plan.interval,
         )
-        self.publisher = self._make_publisher()
+        self.publisher = make_publisher(plan, lambda: self.books)
         with Table(plan.folder, plan.table) as table, self._open_store(table, identity) as remote:
             table.recover(self._filed)
             table.claim(identity)
-            self._see_to_leftovers(table)
+            see_to_leftovers(plan)
             self.books = tuple(self._books.look_up())
             self.alerting = self._make_alerting(table)
             with Pulse(self, layout.heartbeats_folder(table.lake, table.name)) as pulse:
@@ -206,26 +206,6 @@ class Collector:
         path = alert_file(table.lake, table.name)
         channels = channels_of(plan.webhook, plan.command)
         return Alerting(rules, path, self.environment.name, channels, self._why)
-
-    def _make_publisher(self) -> Publisher | None:
-        plan = self.plan
-        if plan.publish is None or (address := plan.publish.address) is None:
-            return None
-        from bitso_spread.publish.publisher import Publisher  # noqa: PLC0415  (an extra)
-
-        return Publisher(
-            address, plan.publish.properties, plan.folder, plan.table, lambda: self.books
-        )
-
-    def _see_to_leftovers(self, table: Table) -> None:
-        if self.plan.publish is not None and self.publisher is None:
-            drop_leftovers(table.lake, table.name)
-        else:
-            tell_leftovers(table.lake, table.name, self._topic)
-
-    @property
-    def _topic(self) -> str | None:
-        return None if self.publisher is None else self.publisher.now.topic
 
     def _why(self, book: str) -> str:
         return "" if self.client is None else self.client.trouble(book)
@@ -290,7 +270,8 @@ class Collector:
 
     def _start(self, table: Table) -> Recorder:
         """Start the threads that the loop of ticks hands over to."""
-        recorder = Recorder(table.lake, table.name, on_file=self._filed, topic=self._topic)
+        topic = None if self.publisher is None else self.publisher.now.topic
+        recorder = Recorder(table.lake, table.name, on_file=self._filed, topic=topic)
         recorder.start()
         if self.publisher is not None:
             self.publisher.start()
@@ -339,14 +320,8 @@ class Collector:
 
     def _count(self, tick: Tick) -> None:
         self.phase = Phase.RECORDING
-        summary = self.summary
-        summary.ticks += 1
-        summary.last_tick = tick.time
-        for sample in tick.samples:
-            self.samples[sample.book] = sample
-            summary.states.setdefault(sample.book, Counter())[sample.state] += 1
-        if tick.late_s is not None:
-            summary.lateness.add(tick.late_s)
+        self.summary.count(tick)
+        self.samples.update((sample.book, sample) for sample in tick.samples)
 
     def _filed(self, path: Path, batch: Batch, rows: int) -> None:
         self._unfiled.pop(batch, None)

@@ -21,6 +21,7 @@ from bitso_spread.model import State
 from bitso_spread.nearest import did_you_mean
 from bitso_spread.publish.address import Address
 from bitso_spread.publish.properties import Properties
+from bitso_spread.sampling import Tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,3 +125,12 @@ class Summary:
     """How many files have come into the store; of a lake in object storage alone."""
     lateness: Lateness = field(default_factory=Lateness)
     left: LeftBehind = field(default_factory=lambda: LeftBehind(0, 0))
+
+    def count(self, tick: Tick) -> None:
+        """Count a tick and its rows."""
+        self.ticks += 1
+        self.last_tick = tick.time
+        for sample in tick.samples:
+            self.states.setdefault(sample.book, Counter())[sample.state] += 1
+        if tick.late_s is not None:
+            self.lateness.add(tick.late_s)
