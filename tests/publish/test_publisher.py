@@ -14,9 +14,11 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError
 
 from bitso_spread.lake import layout
 from bitso_spread.lake.outgoing import Outgoing
+from bitso_spread.plan import Plan, PublishPlan
 from bitso_spread.publish.leftovers import drop_leftovers, tell_leftovers
 from bitso_spread.publish.publisher import Publisher
 from bitso_spread.publish.sender import BATCH, IN_FLIGHT
+from bitso_spread.publish.setup import see_to_leftovers
 from tests.lake.support import a_row, eventually
 from tests.publish.brokers import Brokers, values_of
 from tests.publish.support import BOOKS, TOPIC, Journal, publisher, ticks_of
@@ -344,6 +346,18 @@ def test_rows_for_another_topic_are_told_kept_and_dropped_on_a_word(
     assert caplog.text == ""
     drop_leftovers(tmp_path, layout.TABLE)
     assert "8 samples that waited for topic spread are dropped; the lake has them" in caplog.text
+    assert is_empty(tmp_path)
+
+
+def test_a_lake_that_is_named_by_its_table_has_the_same_journal(
+    journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal.record(4)
+    see_to_leftovers(Plan(books=BOOKS, lake=tmp_path / layout.TABLE))
+    assert "8 samples wait" in caplog.text
+    see_to_leftovers(
+        Plan(books=BOOKS, lake=tmp_path / layout.TABLE, publish=PublishPlan(address=None))
+    )
     assert is_empty(tmp_path)
 
 
