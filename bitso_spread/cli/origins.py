@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,19 @@ def in_words(context: typer.Context, param: Any) -> str:
     if _source(context, param) == "ENVIRONMENT":
         return f"{_name(param)} is set by {variable(context, param)}"
     return ""
+
+
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Tell whether a parameter is an argument of the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def set_elsewhere(context: typer.Context, names: Collection[str]) -> Iterator[str]:
+    """Say where the values of these parameters came from that nobody has typed."""
+    for param in _params(context):
+        if param.name in names and (words := in_words(context, param)):
+            yield words
 
 
 def place(context: typer.Context, name: str) -> str | None:

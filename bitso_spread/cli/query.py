@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,22 +32,15 @@ from bitso_spread.lake import layout
 if TYPE_CHECKING:
     import polars as pl
 
-    from bitso_spread.lake.filters import Question
-
 _WRITING = "writing rows"
 _DAY_MINUTES = 1440
 # What a WHERE says.
-_IN_SQL: tuple[Literal["date", "book", "minutes", "start", "end"], ...] = (
-    "date",
-    "book",
-    "minutes",
-    "start",
-    "end",
-)
+_IN_SQL = ("date", "book", "minutes", "start", "end")
 
 
 @app.command("query", rich_help_panel=ASK)
 def query(
+    context: typer.Context,
     lake: HeldLakeOption = ".",
     table: TableOption = layout.TABLE,
     state: StateOption = None,
@@ -129,9 +122,7 @@ def query(
 
     chosen = choose_format(file_format, output)
     question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
-    if threshold and not stats:
-        raise UsageError("--threshold goes with --stats")
-    _check_one(question, every=every is not None, stats=stats, sql=sql is not None)
+    _check_one(context, every=every is not None, stats=stats, sql=sql is not None)
     place = Lake(lake, table, state=state)
     marks, skipped = Marks(), Skipped()
     told = Told(on_environment=marks.add, on_bad=skipped.add if skip_bad else None)
@@ -159,11 +150,20 @@ def query(
         say(f"no rows match: {holdings(place, book)}")
 
 
-def _check_one(question: Question, *, every: bool, stats: bool, sql: bool) -> None:
+def _check_one(context: typer.Context, *, every: bool, stats: bool, sql: bool) -> None:
+    """Refuse what does not go together; of what nobody has typed, say that it does not count."""
+    from bitso_spread.cli.origins import is_typed, set_elsewhere
+
     if sum((every, stats, sql)) > 1:
         raise UsageError("--every, --stats and --sql are three questions: ask one of them")
-    if sql and any(question[name] for name in _IN_SQL):
+    if not stats and is_typed(context, "threshold"):
+        raise UsageError("--threshold goes with --stats")
+    if not sql:
+        return
+    if any(is_typed(context, name) for name in _IN_SQL):
         raise UsageError("--sql says in its WHERE which rows it wants: leave out the other options")
+    for words in set_elsewhere(context, _IN_SQL):
+        say(f"{words}, which does not bear on --sql")
 
 
 def _followed(

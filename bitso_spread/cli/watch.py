@@ -26,6 +26,7 @@ from bitso_spread.cli.options import (
 )
 from bitso_spread.cli.signals import ended_by_signals
 from bitso_spread.cli.stdout import stdout
+from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import LakeError, UnknownBookError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.model import ALL, Sample, WantedBooks
@@ -177,6 +178,12 @@ def _watch_lake(lake: Path, table: str, book: Sequence[str] | None, stop: thread
     from bitso_spread.cli.board_alerts import KeptAlerts, told
     from bitso_spread.complaint import Complaint
     from bitso_spread.health import examine
+
+    if is_url(str(lake)):
+        raise UsageError(
+            "watch shows what a collector of this host records: give the folder that its first "
+            "line names, or its --state"
+        )
     from bitso_spread.lake.latest import Latest
 
     latest = Latest(lake, table, after=int(time.time()) - SPAN_S)

@@ -12,6 +12,8 @@ Scheme = Literal["s3", "gs", "az"]
 
 _SCHEMES = {"s3": "s3", "gs": "gs", "az": "az"}
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
+# With a slash too few, it is a mistake, and no folder of that name.
+_MEANT = re.compile(r"(s3|gs|az):", re.IGNORECASE)
 # All three providers' rules together, but for rarities; what passes is for the provider to judge.
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")
 
@@ -35,8 +37,8 @@ class Address:
 
 
 def is_url(text: str) -> bool:
-    """Tell a URL from the path of a folder."""
-    return _URL.fullmatch(text) is not None
+    """Tell a URL, also a mistyped one, from the path of a folder."""
+    return _URL.fullmatch(text) is not None or _MEANT.match(text) is not None
 
 
 def parse(url: str) -> Address:

@@ -16,7 +16,7 @@ import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -203,12 +203,19 @@ class Leases:
         else:
             self._store.delete(key)
 
-    def bury(self) -> None:
-        """Remove what earlier recorders of this folder have left: what they left is ours now."""
+    def bury(self, locked: Collection[str]) -> None:
+        """Remove what earlier recorders of this folder have left: what they left is ours now.
+
+        Args:
+            locked: the books whose locks in this folder are ours. Who recorded nothing else has
+                ended, and could not say so if the store was away.
+        """
         for found in self._store.objects(keys.recorders_prefix(self._table)):
             with suppress(AbsentError):
                 sign = Sign.parse(self._store.get(found.key), self._store.url_of(found.key))
-                if sign.half == self._half and sign.ended:
+                books = sign.beat.names
+                has_ended = sign.ended or (books and {*books} <= {*locked})
+                if sign.half == self._half and has_ended:
                     self._store.delete(found.key)
 
     def _key(self, name: str) -> str:

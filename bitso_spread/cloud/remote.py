@@ -217,7 +217,7 @@ class Remote(Running):
 
     def _claim(self) -> None:
         claim(self._store, self._table.name, self._identity)
-        self._leases.bury()
+        self._leases.bury(self._table.books)
 
     def _adopt(self) -> None:
         """Put what others have left here of books that nobody records any more."""

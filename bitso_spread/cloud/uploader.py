@@ -107,12 +107,17 @@ class Uploader(Running):
 
     def step(self) -> float:
         """Put all that can be put, and give the seconds until the next time."""
+        before = self.put
         try:
             self._put_all()
         except (LakeError, OSError, sqlite3.Error) as error:
             return self._fail(str(error))
         except Exception as error:  # noqa: BLE001  (a thread that dies would strand files)
             return self._fail(f"the files cannot be put: {error!r}")
+        if self.put == before and self.trouble and self.pending & self._books:
+            # No file was tried: there are no leases, and perhaps for the same reason.
+            self._complain(self.trouble)
+            return _IDLE_S
         self._backoff.reset()
         self.trouble = None
         if self._complaint.over():
@@ -185,8 +190,11 @@ class Uploader(Running):
 
     def _fail(self, reason: str) -> float:
         self.trouble = reason
+        self._complain(reason)
+        return self._backoff.next()
+
+    def _complain(self, reason: str) -> None:
         if self._complaint.due("files wait"):
             waiting = self.waiting.files
             files = "file waits" if waiting == 1 else "files wait"
             log.error("%d %s on this disk for the store: %s", waiting, files, reason)
-        return self._backoff.next()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bitso_spread.cli.app import app, load_commands
 from bitso_spread.cli.config_names import ALWAYS, SHARED
 from tests.alerts.support import SECRET
 from tests.cli.support import Run, Start
+from tests.lake.support import put_batch
 
 load_commands()
 
@@ -362,3 +364,23 @@ def test_the_file_in_the_readme_is_taken(run: Run) -> None:
     assert status == 0
     assert "\nUser=recorder\n" in out
     assert "--alert btc_mxn=0.3" in out
+
+
+def test_what_nobody_typed_does_not_stand_in_the_way_of_a_question(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_batch(here / "data", "btc_mxn", datetime(2026, 9, 21, tzinfo=UTC))
+    put_batch(here / "data", "usd_mxn", datetime(2026, 9, 21, tzinfo=UTC))
+    put('lake = "data"\nbook = ["btc_mxn"]\n[query]\nthreshold = [0.2]\n')
+    count = ("query", "--sql", "SELECT count(*) AS n FROM BitsoSpreadMonitor")
+    status, out, err = run(*count)
+    assert (status, out) == (0, "n\n20\n")
+    assert "--book is set by book in" in err
+    assert "does not bear on --sql" in err
+    monkeypatch.setenv("BITSO_SPREAD_BOOK", "usd_mxn")
+    assert run(*count)[:2] == (0, "n\n20\n")
+    assert "set by BITSO_SPREAD_BOOK" in run(*count)[2]
+    assert run(*count, "-b", "btc_mxn")[0] == 2
+    status, out, _ = run("query", "--limit", "1")
+    assert status == 0
+    assert "usd_mxn" in out

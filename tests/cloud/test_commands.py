@@ -272,6 +272,8 @@ def test_a_file_in_a_store_that_cannot_be_imported_is_told_by_its_url(
     ("asking", "status", "said"),
     [
         (("query", "--lake", "http://bucket/a"), 2, "http:// is no lake: write a folder"),
+        (("query", "--lake", "s3:/bucket/a"), 2, "'s3:/bucket/a' is no lake: write a folder"),
+        (("watch", "--lake", "s3://bucket/a"), 2, "watch shows what a collector of this host"),
         (("query", "--lake", "s3://x"), 2, "'s3://x' names no bucket: write s3://bucket/prefix"),
         (("query", "--lake", "s3://no-such-bucket-here/a"), 1, "there is no bucket no-such-buck"),
         (("verify", "--lake", "{url}/none"), 1, "there is no lake at {url}/none: it has no folder"),

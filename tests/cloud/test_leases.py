@@ -132,7 +132,24 @@ def test_one_that_ends_leaves_no_object_unless_its_files_wait(s3: S3) -> None:
     b.leases.end(leaves_files=False)
     assert len(a.store.objects(keys.recorders_prefix(TABLE))) == 1
     a.start()
-    a.leases.bury()
+    a.leases.bury([])
+    assert a.store.objects(keys.recorders_prefix(TABLE)) == []
+
+
+def test_one_that_could_not_say_that_it_ended_is_buried_by_who_has_its_books(s3: S3) -> None:
+    a = host(s3, "a")
+    a.recorded(btc_mxn=NOON, usd_mxn=NOON)
+    a.takes("btc_mxn", "usd_mxn")
+    a.leases.give_back(a.leases.books)
+    a.start()
+    for others in (["btc_mxn"], ["btc_mxn", "eth_mxn"]):
+        # The book that is not among them may be recorded still.
+        a.leases.bury(others)
+        assert len(a.store.objects(keys.recorders_prefix(TABLE))) == 1
+    b = host(s3, "b")
+    b.leases.bury(["btc_mxn", "usd_mxn"])
+    assert len(a.store.objects(keys.recorders_prefix(TABLE))) == 1
+    a.leases.bury(["btc_mxn", "usd_mxn"])
     assert a.store.objects(keys.recorders_prefix(TABLE)) == []
 
 

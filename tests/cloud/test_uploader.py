@@ -151,6 +151,31 @@ def test_a_trouble_is_said_once_and_then_once_a_minute(
     assert "the store takes files again" in caplog.text
 
 
+def test_without_leases_it_is_not_said_that_the_store_takes_files(
+    s3: S3, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish(tmp_path, *batches(1))
+    now = [0.0]
+    keeper = FakeKeeper()
+    uploader = an_uploader(s3, tmp_path, keeper)
+    uploader._complaint._clock = lambda: now[0]
+    s3.gateway.harm("slow-down")
+    uploader.step()
+    # In an outage that lasts, the leases run out.
+    keeper.without = {"btc_mxn", "usd_mxn"}
+    for _ in range(61):
+        uploader.step()
+        now[0] += 1
+    assert "(503 SlowDown)" in str(uploader.trouble)
+    assert "takes files again" not in caplog.text
+    assert caplog.text.count("2 files wait on this disk for the store: s3://") == 2
+    s3.gateway.heal()
+    keeper.without = set()
+    uploader.step()
+    assert uploader.trouble is None
+    assert "the store takes files again" in caplog.text
+
+
 def test_the_waits_grow_to_half_a_minute(s3: S3, tmp_path: Path) -> None:
     finish(tmp_path, *batches(1))
     s3.gateway.harm("deny")
