@@ -146,8 +146,9 @@ def test_no_more_are_asked_for_than_a_few_ahead(s3: S3) -> None:
     many = store.get_many(keys, at_once=4)
     assert len([*islice(many, 3)]) == 3
     many.close()
-    assert s3.gateway.counts()["get"] <= 7
-    assert store.requests["get"] == s3.gateway.counts()["get"]
+    # What was begun on, and given up then, may reach the server late, or never.
+    assert 3 <= s3.gateway.counts()["get"] <= 7
+    assert 3 <= store.requests["get"] <= 7
 
 
 def test_requests_are_counted_by_kind_as_they_are_sent(s3: S3) -> None:
