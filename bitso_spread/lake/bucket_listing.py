@@ -2,7 +2,8 @@
 
 A book's day is listed as a whole, and a year by the names of its days alone; a folder is a prefix
 here, and is there as long as there is an object in it. With them come the files that a collector
-still has on its disk.
+still has on its disk: these are looked for before the store is asked, because a file is put before
+it is dropped, and so is in one of the two answers.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bitso_spread.cloud.objects import Found, Level, ObjectStore
 from bitso_spread.waiting import result_of
@@ -41,20 +43,19 @@ class BucketListing:
     ) -> None:
         self._store = store
         self._state = state
-        self._levels: _Recent[Level] = _Recent(store.level_soon, _LEVELS, now)
+        self._levels: _Recent[Level] = _Recent(store.level_soon, self._folders_here, _LEVELS, now)
         self._ready: dict[str, _SortedOut] = {}
-        self._flat: _Recent[list[Found]] = _Recent(store.objects_soon, _FLAT, now)
+        self._flat: _Recent[list[Found]] = _Recent(store.objects_soon, self._files_here, _FLAT, now)
 
     def folders(self, prefix: str) -> list[str]:
         """Give the names of the folders right under a prefix, in order."""
-        names = set(self._levels.get(prefix).folders)
-        if self._state is not None:
-            names |= {path.name for path in _entries(self._state / prefix) if path.is_dir()}
-        return sorted(names)
+        known = self._levels.get(prefix)
+        return sorted({*known.result().folders, *known.here})
 
     def beside(self, prefix: str) -> list[Found]:
         """Give the objects right under a prefix."""
-        return [found for found in self._levels.get(prefix).objects if not is_marker(found)]
+        level = self._levels.get(prefix).result()
+        return [found for found in level.objects if not is_marker(found)]
 
     def objects(self, prefix: str) -> list[Found]:
         """Give all objects under a prefix, by key."""
@@ -90,10 +91,10 @@ class BucketListing:
         # A day's 144 batches are asked for one by one.
         known = self._ready.get(prefix)
         if known is None or known.answer is not answer:
-            objects = [found for found in answer if not is_marker(found)]
-            if self._state is not None:
+            objects = [found for found in answer.result() if not is_marker(found)]
+            if answer.here:
                 there = {found.key for found in objects}
-                objects += [each for each in self._waiting(prefix) if each.key not in there]
+                objects += [each for each in answer.here if each.key not in there]
                 objects.sort(key=lambda found: found.key)
             parts: dict[str, list[Found]] = {}
             for found in objects:
@@ -104,15 +105,21 @@ class BucketListing:
             self._ready[prefix] = known
         return known
 
-    def _waiting(self, prefix: str) -> Iterable[Found]:
-        assert self._state is not None  # noqa: S101  # for the type checker
-        for path in sorted((self._state / prefix).rglob("*")):
-            try:
+    def _folders_here(self, prefix: str) -> list[str]:
+        if self._state is None:
+            return []
+        return [path.name for path in _entries(self._state / prefix) if path.is_dir()]
+
+    def _files_here(self, prefix: str) -> list[Found]:
+        if (root := self._state) is None:
+            return []
+        found = []
+        for path in sorted((root / prefix).rglob("*")):
+            with suppress(FileNotFoundError):  # uploaded a moment ago
                 if path.is_file():
                     size = path.stat().st_size
-                    yield Found(path.relative_to(self._state).as_posix(), size, None, None)
-            except FileNotFoundError:
-                continue  # uploaded a moment ago
+                    found.append(Found(path.relative_to(root).as_posix(), size, None, None))
+        return found
 
 
 def is_marker(found: Found) -> bool:
@@ -121,10 +128,23 @@ def is_marker(found: Found) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer(Generic[T]):
+    """What the store says of a prefix, and what was on the collector's disk before it was asked."""
+
+    asked_at: float
+    here: Sequence[Any]
+    """Names of folders, or files."""
+    future: Future[T]
+
+    def result(self) -> T:
+        return result_of(self.future)
+
+
+@dataclass(frozen=True, slots=True)
 class _SortedOut:
     """An answer without markers, with what waits to be put, and by what follows its prefix."""
 
-    answer: list[Found]
+    answer: _Answer[list[Found]]
     objects: list[Found]
     parts: Mapping[str, Sequence[Found]]
 
@@ -133,30 +153,36 @@ class _Recent(Generic[T]):
     """Answers by what was asked, as long as they stand."""
 
     def __init__(
-        self, ask: Callable[[str], Future[T]], most: int, now: Callable[[], float]
+        self,
+        ask: Callable[[str], Future[T]],
+        look: Callable[[str], Sequence[Any]],
+        most: int,
+        now: Callable[[], float],
     ) -> None:
         self._ask = ask
+        self._look = look
         self._most = most
         self._now = now
         self._lock = Lock()
-        self._known: OrderedDict[str, tuple[float, Future[T]]] = OrderedDict()
+        self._known: OrderedDict[str, _Answer[T]] = OrderedDict()
 
-    def get(self, prefix: str) -> T:
-        """Give an answer; one that failed is asked for again next time."""
+    def get(self, prefix: str) -> _Answer[T]:
+        """Give an answer that has come; one that failed is asked for again next time."""
         answer = self.begin(prefix)
         try:
-            return result_of(answer)
+            answer.result()
         except BaseException:
             self.forget(prefix)
             raise
+        return answer
 
-    def begin(self, prefix: str) -> Future[T]:
+    def begin(self, prefix: str) -> _Answer[T]:
         with self._lock:
             known = self._known.get(prefix)
-            if known is not None and self._now() - known[0] < _STANDS_FOR_S:
-                return known[1]
-            answer = self._ask(prefix)
-            self._known[prefix] = self._now(), answer
+            if known is not None and self._now() - known.asked_at < _STANDS_FOR_S:
+                return known
+            here = self._look(prefix)
+            answer = self._known[prefix] = _Answer(self._now(), here, self._ask(prefix))
             self._known.move_to_end(prefix)
             while len(self._known) > self._most:
                 self._known.popitem(last=False)
@@ -165,7 +191,7 @@ class _Recent(Generic[T]):
     def is_done(self, prefix: str) -> bool:
         with self._lock:
             known = self._known.get(prefix)
-        return known is not None and known[1].done() and known[1].exception() is None
+        return known is not None and known.future.done() and known.future.exception() is None
 
     def forget(self, prefix: str) -> None:
         with self._lock:

@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 
 from bitso_spread.cloud.errors import DamagedError, UnreachableError
+from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake.reader import Lake
+from bitso_spread.lake.state import Batch
+from bitso_spread.model import Sample
 from tests.cloud.conftest import S3
+from tests.cloud.half_support import an_uploader, finish
 from tests.lake.compact_support import answers, batch, compacted, daily_files, sources
+from tests.lake.support import NOON, a_batch, rows_of
 
 FIRST = "BitsoSpreadMonitor/date=20260921/order_book=btc_mxn"
 
@@ -251,6 +256,35 @@ def test_files_that_a_collector_has_not_put_yet_are_read_where_its_folder_is_nam
     both = Lake(s3.url, state=state)
     assert both.read().equals(Lake(lake).read())
     assert both.books() == ["btc_mxn", "eth_mxn", "usd_mxn"]
+
+
+@pytest.mark.parametrize("at", ["level_soon", "objects_soon", "fetch_soon"])
+def test_a_file_that_is_put_and_dropped_while_it_is_asked_for_is_read_all_the_same(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    def made(start: int) -> tuple[Batch, list[Sample]]:
+        batch = a_batch("btc_mxn", start)
+        return batch, [row for _, row in rows_of(batch)]
+
+    finish(tmp_path, made(NOON), made(NOON + 60))
+    uploader = an_uploader(s3, tmp_path)
+    lake = Lake(s3.url, state=tmp_path)
+    ask = getattr(ObjectStore, at)
+
+    def just_before(self: ObjectStore, *asked: str) -> object:
+        answer = ask(self, *asked)
+        if self is not uploader._store:
+            answer.exception()  # the store has said what it has
+            uploader.step()
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, at, just_before)
+        assert lake.read().height == 10
+    finish(tmp_path, made(NOON + 120))
+    uploader.step()
+    # What a list has told stands for a while; what was there then is not gone meanwhile.
+    assert lake.read().height >= 10
 
 
 def test_a_folder_of_a_collector_goes_with_a_store_and_must_be_there(
