@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError
 from enum import Enum, auto
 
 from bitso_spread.backoff import Backoff
@@ -20,8 +21,11 @@ log = logging.getLogger("bitso_spread.cloud")
 # How often a book that another recorder has is asked for.
 _LOOK_S = 5.0
 _CAP_S = 15.0
-# A request may take so long, and some more are sent at the end.
-_END_S = 60.0
+# What the leases of many books take to be given back, by a store that answers; the others are free
+# in a while.
+_END_S = 15.0
+# For what is left to do once a request was given up.
+_LAST_S = 2.0
 
 
 class Standing(Enum):
@@ -86,6 +90,9 @@ class LeaseKeeper(Running):
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(_END_S)
+        if self._thread.is_alive():
+            self._leases.give_up()
+            self._thread.join(_LAST_S)
 
     def want(self, books: Iterable[str]) -> None:
         """Keep the leases of these books, whose local locks are held: all of them or none."""
@@ -151,8 +158,9 @@ class LeaseKeeper(Running):
                 pause = self.step()
         try:
             self._leases.end(leaves_files=self._leaves_files)
-        except LakeError as error:
-            log.warning("the leases are not given back, and free in a while: %s", error)
+        except (LakeError, CancelledError) as error:
+            why = str(error) or f"{self._leases.place} does not answer"
+            log.warning("the leases are not given back, and free in a while: %s", why)
 
     def _ask(self) -> None:
         if not self._wanted and not self._lent:

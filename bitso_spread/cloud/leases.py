@@ -98,6 +98,11 @@ class Leases:
         """Who has a book that could not be taken, for a person."""
 
     @property
+    def place(self) -> str:
+        """The lake, for a person."""
+        return str(self._store.address)
+
+    @property
     def books(self) -> frozenset[str]:
         """The books whose lease this recorder has, if it has renewed in time."""
         return frozenset(self._held)
@@ -202,6 +207,10 @@ class Leases:
                 self._store.replace(key, sign.to_bytes(), self._etag)
         else:
             self._store.delete(key)
+
+    def give_up(self) -> None:
+        """Wait for no answer of the store any more; callable from any thread."""
+        self._store.give_up()
 
     def bury(self, locked: Collection[str]) -> None:
         """Remove what earlier recorders of this folder have left: what they left is ours now.

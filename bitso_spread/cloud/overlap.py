@@ -1,4 +1,4 @@
-"""The seconds of a file that are in the store already, since another host recorded them too."""
+"""The seconds of a file that are in the store already, since another recorder has put them too."""
 
 from __future__ import annotations
 
@@ -32,32 +32,39 @@ class Rest:
 
 
 def without_what_is_there(
-    store: ObjectStore, table: str, file: WrittenFile, data: bytes
+    store: ObjectStore, table: str, file: WrittenFile, data: bytes, *, but: str | None = None
 ) -> Rest | None:
     """Give what is to be put of a file; None for all of it.
+
+    Args:
+        store: the lake.
+        table: its table.
+        file: the file.
+        data: its bytes, or those that are left of it.
+        but: a key that does not count: that of the file itself.
 
     Raises:
         LakeError: the day cannot be read; it is not known then what is there.
     """
-    there = _ticks_there(store, table, file)
+    there = _ticks_there(store, table, file, but)
     if file.path.endswith(layout.SUFFIXES["parquet"]):
-        ticks, rest = _rest_of_parquet(data, there)
+        rows, ticks, rest = _rest_of_parquet(data, there)
     else:
-        ticks, rest = _rest_of_csv(data, there)
-    doubled = file.rows - len(ticks)
+        rows, ticks, rest = _rest_of_csv(data, there)
+    doubled = rows - len(ticks)
     if not doubled:
         return None
     return Rest(rest if ticks else None, min(ticks, default=0), doubled)
 
 
-def _ticks_there(store: ObjectStore, table: str, file: WrittenFile) -> set[int]:
+def _ticks_there(store: ObjectStore, table: str, file: WrittenFile, but: str | None) -> set[int]:
     """Read which seconds the store has of the book's day: it is small, and this is rare."""
     date = Partition.of(file.book, file.first_tick).date
     prefixes = [
         keys.day_prefix(name, date, file.book) for name in (table, layout.daily_table(table))
     ]
     names = [found.key for prefix in prefixes for found in store.objects(prefix)]
-    names = [key for key in names if layout.is_data_file(key.rpartition("/")[2])]
+    names = [key for key in names if key != but and layout.is_data_file(key.rpartition("/")[2])]
     with TemporaryDirectory(prefix="bitso-spread-") as folder:
         lake = Path(folder)
         for key, data in zip(names, store.get_many(names), strict=True):
@@ -70,17 +77,18 @@ def _ticks_there(store: ObjectStore, table: str, file: WrittenFile) -> set[int]:
         return set(rows[TIME].dt.epoch("s").to_list())
 
 
-def _rest_of_csv(data: bytes, there: set[int]) -> tuple[list[int], bytes]:
+def _rest_of_csv(data: bytes, there: set[int]) -> tuple[int, list[int], bytes]:
     header, *lines = data.decode().splitlines(keepends=True)
     place = header.rstrip("\n").split(",").index(TIME)
     ticks = [int(datetime.fromisoformat(line.split(",")[place]).timestamp()) for line in lines]
     kept = [(tick, line) for tick, line in zip(ticks, lines, strict=True) if tick not in there]
-    return [tick for tick, _ in kept], (header + "".join(line for _, line in kept)).encode()
+    rest = (header + "".join(line for _, line in kept)).encode()
+    return len(lines), [tick for tick, _ in kept], rest
 
 
-def _rest_of_parquet(data: bytes, there: set[int]) -> tuple[list[int], bytes]:
+def _rest_of_parquet(data: bytes, there: set[int]) -> tuple[int, list[int], bytes]:
     rows = pl.read_parquet(io.BytesIO(data))
     kept = rows.filter(~rows[TIME].dt.epoch("s").is_in(list(there)))
     buffer = io.BytesIO()
     kept.write_parquet(buffer, compression="zstd")
-    return kept[TIME].dt.epoch("s").to_list(), buffer.getvalue()
+    return rows.height, kept[TIME].dt.epoch("s").to_list(), buffer.getvalue()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -20,9 +19,16 @@ from pathlib import Path
 from uuid import uuid4
 
 from bitso_spread.cloud import keys
-from bitso_spread.cloud.errors import DamagedError, ExistsError
-from bitso_spread.cloud.objects import ObjectStore
-from bitso_spread.cloud.overlap import without_what_is_there
+from bitso_spread.cloud.errors import (
+    AbsentError,
+    DamagedError,
+    ExistsError,
+    StoreError,
+)
+from bitso_spread.cloud.keeper import LeaseKeeper
+from bitso_spread.cloud.objects import Found, ObjectStore
+from bitso_spread.cloud.overlap import Rest, without_what_is_there
+from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.state import WrittenFile
@@ -36,22 +42,21 @@ class Shipper:
     """Brings finished files of the local half of a lake into its store.
 
     Args:
-        contested: gives, for a book, the tick up to which another host's rows may be in the store.
+        store: the lake.
+        lake: its local half.
+        table: its table.
+        uploads: a connection to the journal.
+        keeper: what keeps the leases.
     """
 
     def __init__(
-        self,
-        store: ObjectStore,
-        lake: Path,
-        table: str,
-        uploads: Uploads,
-        contested: Callable[[str], int],
+        self, store: ObjectStore, lake: Path, table: str, uploads: Uploads, keeper: LeaseKeeper
     ) -> None:
         self._store = store
         self._lake = lake
         self._table = table
         self._uploads = uploads
-        self._contested = contested
+        self._keeper = keeper
 
     def ship(self, file: WrittenFile) -> str | None:
         """Bring a file into the store, and give its key; None where there was nothing to put.
@@ -85,13 +90,36 @@ class Shipper:
                 folder.rmdir()
         self._uploads.forget(path)
 
+    def take_back(self, file: WrittenFile, key: str) -> None:
+        """Leave out of an object what another recorder has put too, who may have had the book.
+
+        Raises:
+            StoreError: the store cannot be asked now, or the object is another one meanwhile.
+            OSError: the disk refuses.
+        """
+        try:
+            there = self._store.fetch(key)
+        except AbsentError:
+            return
+        left = without_what_is_there(self._store, self._table, file, there.data, but=key)
+        if left is None:
+            return
+        aside = self._set_aside(key.rpartition("/")[2], there.data)
+        if left.data is None:
+            self._store.delete(key)
+        else:
+            self._store.replace(key, left.data, there.found.etag)
+        self._say_doubled(file, left, aside)
+
     def _put_file(self, file: WrittenFile, data: bytes) -> str | None:
         key = f"{self._table}/{file.path}"
-        if file.first_tick > self._contested(file.book):
-            return self._put(file, key, data)
-        if self._is_there(key, data):
+        if file.first_tick > self._keeper.contested(file.book):
+            if (put := self._put(file, key, data, or_number=False)) is not None:
+                return put
+            # This folder is a copy of another recorder's, or was restored from an older state.
+        elif self._is_there(key, data):
             return key
-        left = without_what_is_there(self._store, self._table, file, data)
+        left = self._left_of(file, key, data)
         if left is None:
             return self._put(file, key, data)
         name = file.path.rpartition("/")[2]
@@ -101,29 +129,44 @@ class Shipper:
             environment, form = layout.environment_of(name), name.rpartition(".")[2]
             new = layout.file_name(environment, file.book, left.first_tick, form)
             put = self._put(file, f"{self._table}/{folder}/{new}", left.data)
-        log.error(
-            "another recorder's rows of %s are in the store for %d of the %d seconds of a file: "
-            "these are not put twice. All of it is kept as %s, from which bitso-spread import "
-            "--merge takes what is better",
-            file.book,
-            left.doubled,
-            file.rows,
-            self._set_aside(name, data),
-        )
+        self._say_doubled(file, left, self._set_aside(name, data))
         return put
 
-    def _put(self, file: WrittenFile, key: str, data: bytes) -> str:
-        """Put bytes under a key, or under a numbered one, and give that."""
+    def _left_of(self, file: WrittenFile, key: str, data: bytes) -> Rest | None:
+        try:
+            return without_what_is_there(self._store, self._table, file, data)
+        except StoreError:
+            raise
+        except LakeError as error:
+            if file.first_tick <= self._keeper.contested(file.book):
+                raise
+            log.error("what is in %s cannot be read: %s", self._store.url_of(key), error)  # noqa: TRY400  (one line, no traceback)
+            return None
+
+    def _put(
+        self, file: WrittenFile, key: str, data: bytes, *, or_number: bool = True
+    ) -> str | None:
+        """Put bytes under a key, or else under a numbered one, and give that."""
         self._mark(file)
         folder, _, name = key.rpartition("/")
         for number in count(1):
             key = f"{folder}/{name if number == 1 else layout.numbered(name, number)}"
+            if not self._keeper.may_put(file.book):
+                raise StoreError(f"the lease of {file.book} has run out meanwhile: its files wait")
             try:
                 etag = self._store.put_new(key, data)
             except ExistsError:
-                if self._is_there(key, data):
+                found = self._store.head(key)
+                if found is None:
+                    # Someone is about to put it: perhaps an earlier attempt of our own.
+                    raise StoreError(
+                        f"{self._store.url_of(key)} is being put by somebody: try again later"
+                    ) from None
+                if self._is(found, data):
                     break
-                continue
+                if or_number:
+                    continue
+                return None
             if not _is_md5_of(etag, data) and not self._is_there(key, data):
                 raise DamagedError(f"{self._store.url_of(key)} is not what was put there")
             break
@@ -133,9 +176,11 @@ class Shipper:
 
     def _is_there(self, key: str, data: bytes) -> bool:
         found = self._store.head(key)
-        return found is not None and (
-            found.size == len(data)
-            and (_is_md5_of(found.etag, data) or self._store.fetch(key).data == data)
+        return found is not None and self._is(found, data)
+
+    def _is(self, found: Found, data: bytes) -> bool:
+        return found.size == len(data) and (
+            _is_md5_of(found.etag, data) or self._store.fetch(found.key).data == data
         )
 
     def _mark(self, file: WrittenFile) -> None:
@@ -148,6 +193,17 @@ class Shipper:
         if self._store.level(day).objects:
             mark = f"{file.book}.{uuid4().hex}"
             self._store.put_new(keys.stale_key(self._table, date, mark), b"")
+
+    def _say_doubled(self, file: WrittenFile, left: Rest, aside: Path) -> None:
+        log.error(
+            "another recorder's rows of %s are in the store for %d of the %d seconds of a file: "
+            "these are not put twice. All of it is kept as %s, from which bitso-spread import "
+            "--merge takes what is better",
+            file.book,
+            left.doubled,
+            file.rows,
+            aside,
+        )
 
     def _set_aside(self, name: str, data: bytes) -> Path:
         folder = layout.aside_folder(self._lake, self._table)

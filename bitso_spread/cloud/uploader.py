@@ -11,6 +11,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from pathlib import Path
 
 from bitso_spread.backoff import Backoff
@@ -31,6 +33,8 @@ CAP_S = 30.0
 """The longest wait before the store is tried again is drawn from zero to that."""
 # Where nothing waits, or another recorder has the lease of all that does.
 _IDLE_S = 1.0
+# For what is left to do once a request was given up.
+_END_S = 2.0
 
 OnObject = Callable[[str, WrittenFile], None]
 """Called with the URL of an object that is in the store, and what it was here."""
@@ -57,7 +61,7 @@ class Uploader(Running):
         self._store = store
         self._keeper = keeper
         self._uploads = Uploads(lake, table)
-        self._shipper = Shipper(store, lake, table, self._uploads, keeper.contested)
+        self._shipper = Shipper(store, lake, table, self._uploads, keeper)
         self._on_object = on_object
         self._clock = clock
         self._backoff = backoff or Backoff(cap_s=CAP_S)
@@ -66,6 +70,7 @@ class Uploader(Running):
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._deadline: float | None = None
+        self._has_seen_all = False
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self.waiting = Waiting()
         """What is in no store yet, as of the last look; of all recorders of the local half."""
@@ -95,14 +100,22 @@ class Uploader(Running):
         self._wake.set()
 
     def stop(self, give_up_s: float = 0.0) -> None:
-        """Put what still waits, for so long at most, and end."""
+        """Put what still waits, for so long at most, and end.
+
+        From then on `waiting` is what others do not put: who else records here has its own files.
+        """
         self._deadline = self._clock() + give_up_s
         self._ending.set()
         self._wake.set()
         if self._thread.is_alive():
-            # One request may be under way; what it puts is found the next time.
-            self._thread.join(give_up_s + 2 * CAP_S)
+            self._thread.join(give_up_s)
+        if self._thread.is_alive():
+            # Nobody has the time for its answer; what it puts is found the next time.
+            self._store.give_up()
+            self._thread.join(_END_S)
         if not self._thread.is_alive():
+            with suppress(sqlite3.Error):
+                self.waiting = self._uploads.count(self._books)
             self._uploads.close()
 
     def step(self) -> float:
@@ -112,6 +125,8 @@ class Uploader(Running):
             self._put_all()
         except (LakeError, OSError, sqlite3.Error) as error:
             return self._fail(str(error))
+        except CancelledError:
+            return self._fail(self.trouble or f"{self._store.address} has not answered in time")
         except Exception as error:  # noqa: BLE001  (a thread that dies would strand files)
             return self._fail(f"the files cannot be put: {error!r}")
         if self.put == before and self.trouble and self.pending & self._books:
@@ -145,12 +160,14 @@ class Uploader(Running):
     def _is_done(self) -> bool:
         if self._deadline is None:
             return False
-        return self._left_s() <= 0 or not self.pending & self._books
+        return self._left_s() <= 0 or (self._has_seen_all and not self.pending & self._books)
 
     def _left_s(self) -> float:
         return max(0.0, (self._deadline or 0.0) - self._clock())
 
     def _look(self) -> list[WrittenFile]:
+        # What is finished before the end is told has to be seen after that.
+        self._has_seen_all = self._deadline is not None
         files = self._uploads.waiting()
         self.waiting = self._uploads.count()
         self.pending = frozenset(file.book for file in files)

@@ -101,11 +101,16 @@ class Uploads(Closing):
         mine = set(books)
         return [file for file in files if file.book in mine]
 
-    def count(self) -> Waiting:
-        """Give how much waits, whoever recorded it."""
-        query = f"SELECT count(*), min(written_at) FROM {_WAITING}"  # noqa: S608  (names of our own)
-        files, since = self._db.execute(query).fetchone()
-        return Waiting(files, datetime.fromisoformat(since).timestamp() if since else None)
+    def count(self, books: Iterable[str] | None = None) -> Waiting:
+        """Give how much waits of these books, or of all, whoever recorded it."""
+        query = f"SELECT book, count(*), min(written_at) FROM {_WAITING} GROUP BY book"  # noqa: S608  (names of our own)
+        mine = None if books is None else set(books)
+        found = [row for row in self._db.execute(query) if mine is None or row[0] in mine]
+        since = min((at for _, _, at in found), default=None)
+        return Waiting(
+            sum(files for _, files, _ in found),
+            None if since is None else datetime.fromisoformat(since).timestamp(),
+        )
 
     def note(self, path: str, key: str) -> None:
         """Note that a file is in the store, whole and checked, as the object of that key."""

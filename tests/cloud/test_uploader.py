@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from bitso_spread.cloud import keys
-from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.connect import PATIENT
+from bitso_spread.cloud.errors import ExistsError
+from bitso_spread.cloud.objects import Level, ObjectStore
 from bitso_spread.cloud.remote import BRISK
+from bitso_spread.cloud.uploader import Uploader
 from bitso_spread.lake.layout import TABLE, aside_folder
 from bitso_spread.lake.uploads import Uploads
 from bitso_spread.lake.writer import encode
@@ -271,6 +274,125 @@ def test_a_file_that_is_gone_is_said_and_keeps_no_other_waiting(
     an_uploader(s3, tmp_path).step()
     assert "was removed before it was in the store" in caplog.text
     assert rows_in(s3.store()) == all_of(made[1:])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_an_older_state_of_the_folder_doubles_no_row(
+    s3: S3, tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = a_batch("btc_mxn", NOON, format=form)
+    rows = [a_row(tick) for tick in range(NOON, NOON + 6)]
+    finish(tmp_path / "half", (batch, rows))
+    an_uploader(s3, tmp_path / "half").step()
+    # A backup of the time when the batch was open is restored: its rows become a file once more.
+    more = [a_row(tick) for tick in range(NOON + 6, NOON + 8)]
+    finish(tmp_path / "restored", (batch, rows[:4] + more))
+    an_uploader(s3, tmp_path / "restored").step()
+    assert rows_in(s3.store()) == once([(batch, row) for row in rows + more])
+    assert "in the store for 4 of the 6 seconds of a file" in caplog.text
+    assert waiting(tmp_path / "restored") == []
+
+
+def test_a_put_that_is_under_way_still_is_not_put_under_another_name(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = batches(1)[:1]
+    finish(tmp_path, *made)
+    put = ObjectStore.put_new
+    under_way: list[tuple[str, bytes]] = []
+
+    def conflict(self: ObjectStore, key: str, data: bytes) -> str | None:
+        if not under_way:
+            # S3's answer (409) to the second of two puts at a time: the first may yet come to be.
+            under_way.append((key, data))
+            raise ExistsError("409")
+        return put(self, key, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, "put_new", conflict)
+        uploader = an_uploader(s3, tmp_path)
+        uploader.step()
+    assert "is being put by somebody" in (uploader.trouble or "")
+    s3.store().put_new(*under_way[0])
+    uploader.step()
+    assert rows_in(s3.store()) == all_of(made)
+    assert waiting(tmp_path) == []
+
+
+def test_a_lease_that_ends_while_a_put_is_prepared_ends_that_put(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(tmp_path, *batches(1))
+    keeper = FakeKeeper()
+    uploader = an_uploader(s3, tmp_path, keeper)
+    level = ObjectStore.level
+
+    def long(self: ObjectStore, prefix: str) -> Level:
+        # As when the process was frozen, or the store was slow.
+        keeper.without = {"btc_mxn"}
+        return level(self, prefix)
+
+    monkeypatch.setattr(ObjectStore, "level", long)
+    uploader.step()
+    assert {book for _, book, _ in rows_in(s3.store())} == {"usd_mxn"}
+    assert "the lease of btc_mxn has run out meanwhile" in (uploader.trouble or "")
+    keeper.without = set()
+    monkeypatch.setattr(ObjectStore, "level", level)
+    uploader.step()
+    assert waiting(tmp_path) == []
+
+
+def test_a_file_that_is_finished_at_the_last_instant_is_put_before_the_end(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = batches(1)
+    uploader = an_uploader(s3, tmp_path)
+    is_done, looked = uploader._is_done, [False]
+
+    def step() -> float:
+        looked[0] = True
+        return Uploader.step(uploader)
+
+    def the_end_comes() -> bool:
+        if looked[0] and uploader._deadline is None:
+            finish(tmp_path, *made)
+            uploader._deadline = uploader._clock() + 60
+        return is_done()
+
+    monkeypatch.setattr(uploader, "step", step)
+    monkeypatch.setattr(uploader, "_is_done", the_end_comes)
+    uploader._run()
+    assert rows_in(s3.store()) == all_of(made)
+
+
+def test_at_the_end_it_counts_what_was_finished_in_the_outage_and_nobody_elses(
+    s3: S3, tmp_path: Path
+) -> None:
+    uploader = an_uploader(s3, tmp_path)
+    s3.gateway.go_down()
+    finish(tmp_path, *batches(1))
+    uploader.step()
+    assert uploader.waiting.files == 2
+    finish(tmp_path, *batches(2)[2:])
+    # A neighbour that records into the same folder puts its own.
+    finish(tmp_path, (a_batch("eth_mxn", NOON), [a_row(NOON, "eth_mxn")]))
+    uploader.stop()
+    assert uploader.waiting.files == 4
+
+
+def test_an_answer_that_nobody_has_time_for_is_given_up(s3: S3, tmp_path: Path) -> None:
+    finish(tmp_path, *batches(1))
+    s3.gateway.harm("delay", seconds=60)
+    uploader = an_uploader(s3, tmp_path, patience=PATIENT)
+    uploader.start()
+    deadline = time.monotonic() + 30
+    while not s3.gateway.requests:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    uploader.stop(0.1)
+    assert not uploader._thread.is_alive()
+    assert uploader.waiting.files == 2
+    assert "has not answered in time" in (uploader.trouble or "")
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
