@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from enum import Enum, auto
 
 from bitso_spread.backoff import Backoff
-from bitso_spread.cloud.errors import StoreError
+from bitso_spread.cloud.errors import StoreError, UnreachableError
 from bitso_spread.cloud.leases import Leases
 from bitso_spread.complaint import Complaint
 from bitso_spread.errors import LakeError
@@ -97,6 +97,8 @@ class LeaseKeeper(Running):
     def want(self, books: Iterable[str]) -> None:
         """Keep the leases of these books, whose local locks are held: all of them or none."""
         self._wanted = tuple(sorted(books))
+        for book in self._wanted:
+            self._lent.pop(book, None)
         self.standing = Standing.ASKED
         self._wake.set()
 
@@ -181,30 +183,46 @@ class LeaseKeeper(Running):
     def _take(self) -> None:
         seen: dict[str, bool] = {}
         before = self._leases.books
-        refused = ""
+        refused, failure = "", None
         for book in self._wanted:
-            if self._leases.take(book, seen=seen):
-                continue
-            refused = refused or book
+            try:
+                if self._is_taken(book, seen):
+                    continue
+                refused = refused or book
+            except UnreachableError:
+                raise
+            except LakeError as error:
+                # One book's trouble must not keep the others' files from being put.
+                failure = error
             if self._together:
                 # Of two that want several, none keeps half of them.
                 self._leases.give_back(set(self._wanted) & (self._leases.books - before))
                 break
-        if not refused:
-            self.standing = Standing.HELD
-        else:
+        if refused:
             lives = self._leases.is_known_to_live(refused)
             self.standing = Standing.BUSY if lives else Standing.WATCHED
+        elif self._leases.books.issuperset(self._wanted):
+            self.standing = Standing.HELD
         self._say()
-        for book in self._lent:
-            self._leases.take(book, seen=seen)
+        for book in list(self._lent):
+            self._is_taken(book, seen)
+        if failure is not None:
+            raise failure
+
+    def _is_taken(self, book: str, seen: dict[str, bool]) -> bool:
+        # A round over many books takes long where the store is slow.
+        if self._leases.is_due:
+            self._leases.renew()
+        return self._leases.take(book, seen=seen)
 
     def _free(self) -> None:
         for book, until in list(self._lent.items()):
             if until():
                 self._leases.give_back([book])
-                del self._lent[book]
-                self._on_free(book)
+                self._lent.pop(book, None)
+                # Whoever wants it by now has its lock too.
+                if book not in self._wanted:
+                    self._on_free(book)
 
     def _say(self) -> None:
         if self._together:

@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 
 from bitso_spread.clock import monotonic
 from bitso_spread.cloud import keys
-from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError
+from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError, UnreachableError
 from bitso_spread.cloud.lease import Lease, Sign
 from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.errors import LakeError
 from bitso_spread.lake.heartbeat import Heartbeat, Phase
 
 log = logging.getLogger("bitso_spread.cloud")
@@ -160,11 +161,10 @@ class Leases:
         seen = {} if seen is None else seen
         key = keys.lease_key(self._table, book)
         mine = Lease(book, self._name, self._half, socket.gethostname(), os.getpid(), 0)
-        contested = int(self._wall()) + CONTESTED_S
         try:
             there = self._store.fetch(key)
         except AbsentError:
-            mine = replace(mine, contested_until=contested)
+            mine = replace(mine, contested_until=self._contested_from_now(book))
             with suppress(ExistsError):
                 self._hold(mine, self._store.put_new(key, mine.to_bytes()))
             return book in self._held
@@ -176,6 +176,7 @@ class Leases:
             return False
         if lease.half != self._half:
             self.recorded[book] = max(lease.recorded, self.recorded.get(book, 0))
+            contested = self._contested_from_now(book)
         else:
             contested = lease.contested_until
         mine = replace(mine, contested_until=contested)
@@ -220,12 +221,21 @@ class Leases:
                 ended, and could not say so if the store was away.
         """
         for found in self._store.objects(keys.recorders_prefix(self._table)):
-            with suppress(AbsentError):
+            try:
                 sign = Sign.parse(self._store.get(found.key), self._store.url_of(found.key))
-                books = sign.beat.names
-                has_ended = sign.ended or (books and {*books} <= {*locked})
-                if sign.half == self._half and has_ended:
-                    self._store.delete(found.key)
+            except UnreachableError:
+                raise
+            except LakeError:
+                # It is gone, or cannot be read, which `status` tells: it is in nobody's way.
+                continue
+            books = sign.beat.names
+            has_ended = sign.ended or (books and {*books} <= {*locked})
+            if sign.half == self._half and has_ended:
+                self._store.delete(found.key)
+
+    def _contested_from_now(self, book: str) -> int:
+        # The other one's clock may be ahead of ours.
+        return max(int(self._wall()), self.recorded.get(book, 0)) + CONTESTED_S
 
     def _key(self, name: str) -> str:
         return keys.recorder_key(self._table, name)
@@ -308,8 +318,9 @@ class Leases:
             watch = _Watch(etag, now, now, lives=False)
         elif before.etag != etag:
             watch = _Watch(etag, now, now, lives=True)
-        elif now - before.seen_at > RENEWS_S:
-            # The store was out of reach, and may have been so for the other one.
+        elif now - before.seen_at > HOLDS_S:
+            # The store was out of reach, and may have been so for the other one. A round over
+            # many books takes long too.
             watch = replace(before, since=now, seen_at=now)
         else:
             watch = replace(before, seen_at=now)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import RefusedError
 from bitso_spread.cloud.keeper import LeaseKeeper, Standing
 from bitso_spread.cloud.leases import EXPIRES_S, RENEWS_S
+from bitso_spread.cloud.objects import Fetched, ObjectStore
 from bitso_spread.errors import LakeIdentityError
+from bitso_spread.lake.layout import TABLE
 from tests.cloud.conftest import S3
 from tests.cloud.lease_support import Host, host
 
@@ -101,6 +104,65 @@ def test_a_lease_is_lent_for_as_long_as_it_is_needed(s3: S3) -> None:
     keeper.step()
     assert freed == ["eth_mxn"]
     assert b.takes("eth_mxn") == [True]
+
+
+def test_a_lent_book_that_is_wanted_by_now_is_not_given_back(s3: S3) -> None:
+    freed: list[str] = []
+    keeper = LeaseKeeper(host(s3, "a").leases, lambda: None, freed.append)
+    keeper.lend("eth_mxn", lambda: True)
+    keeper.want(["btc_mxn", "eth_mxn"])
+    keeper.step()
+    assert freed == []
+    assert keeper.may_put("eth_mxn")
+
+
+def test_one_books_trouble_keeps_no_other_book_from_its_lease(s3: S3) -> None:
+    one = host(s3, "a")
+    one.store.put_new(keys.lease_key(TABLE, "btc_mxn"), b"[]")
+    keeper = keeper_of(one, "btc_mxn", "eth_mxn", "usd_mxn")
+    keeper.record_meanwhile()
+    keeper.step()
+    assert [keeper.may_put(book) for book in ("btc_mxn", "eth_mxn", "usd_mxn")] == [
+        False,
+        True,
+        True,
+    ]
+    assert "btc_mxn.json is not what this version writes" in (keeper.trouble or "")
+    # All of them or none, before anything is recorded.
+    other = keeper_of(host(s3, "b"), "ada_mxn", "btc_mxn")
+    other.step()
+    assert (other.standing, other.may_put("ada_mxn")) == (Standing.TROUBLE, False)
+
+
+def test_a_store_that_is_slow_keeps_nobody_from_its_leases(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = host(s3, "a"), host(s3, "b")
+    books = [f"b{number:02}_mxn" for number in range(54)]
+    put, fetch = ObjectStore.put_new, ObjectStore.fetch
+
+    def slow_put(self: ObjectStore, key: str, data: bytes) -> str | None:
+        a.passes(1.0)
+        return put(self, key, data)
+
+    def slow_fetch(self: ObjectStore, key: str) -> Fetched:
+        if self is b.store:
+            b.passes(0.5)
+        return fetch(self, key)
+
+    monkeypatch.setattr(ObjectStore, "put_new", slow_put)
+    monkeypatch.setattr(ObjectStore, "fetch", slow_fetch)
+    # A round takes longer than a sign of life lasts: it gives signs meanwhile.
+    first = keeper_of(a, *books)
+    first.step()
+    assert all(map(first.may_put, books))
+    # The first one is dead, and its heir's rounds take longer than signs are apart.
+    second = keeper_of(b, *books)
+    second.record_meanwhile()
+    for _ in range(8):
+        second.step()
+        b.passes(5)
+    assert all(map(second.may_put, books))
 
 
 def test_without_the_store_it_says_so_once_and_goes_on_when_it_is_back(
