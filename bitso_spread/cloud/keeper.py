@@ -120,6 +120,16 @@ class LeaseKeeper(Running):
         return self._leases.contested(book)
 
     @property
+    def sure_until(self) -> float:
+        """Until when it is known that all leases were held, by the monotonic clock."""
+        return self._leases.sure_until
+
+    @property
+    def losses(self) -> int:
+        """How often they were all lost; to be asked for after `sure_until`."""
+        return self._leases.losses
+
+    @property
     def recorded(self) -> dict[str, int]:
         """The last tick that another host had recorded of a book that was taken from it."""
         return dict(self._leases.recorded)

@@ -92,7 +92,8 @@ class Leases:
         self._held: dict[str, _Held] = {}
         self._watched: dict[str, _Watch] = {}
         self._in_the_way: dict[str, str] = {}
-        self._was_fenced = False
+        self.losses = 0
+        """How often this recorder was taken for dead."""
         self.recorded: dict[str, int] = {}
         """The last tick that another host had recorded of a book that was taken from it."""
         self.holders: dict[str, str] = {}
@@ -111,6 +112,11 @@ class Leases:
     def may_put(self, book: str) -> bool:
         """Tell whether files of a book may be put now; callable from any thread."""
         return book in self._held and self._clock() - self._sent_at < HOLDS_S
+
+    @property
+    def sure_until(self) -> float:
+        """When the last sign was sent that came: until then this recorder had its books."""
+        return self._sent_at
 
     def contested(self, book: str) -> int:
         """Give the tick up to which another host's rows may be in the store."""
@@ -267,7 +273,7 @@ class Leases:
             )
         self._name = self._etag = None
         self._held = {}
-        self._was_fenced = True
+        self.losses += 1
 
     def _is_free(self, lease: Lease, name: str, seen: dict[str, bool]) -> bool:
         if name not in seen:
@@ -290,7 +296,7 @@ class Leases:
             silent_s = self._clock() - watch.since
             # We hold the local lock of the book: whoever had it here has ended. A copy of this
             # folder on another host, which has just done the same to us, has not.
-            ours = lease.half == self._half and not self._was_fenced
+            ours = lease.half == self._half and not self.losses
             if not ours and silent_s < EXPIRES_S:
                 return False
             try:

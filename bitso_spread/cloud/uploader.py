@@ -10,9 +10,11 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bitso_spread.backoff import Backoff
@@ -38,6 +40,16 @@ _END_S = 2.0
 
 OnObject = Callable[[str, WrittenFile], None]
 """Called with the URL of an object that is in the store, and what it was here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """A file that was brought into the store."""
+
+    at: float
+    """When that was done, by the monotonic clock."""
+    file: WrittenFile
+    key: str
 
 
 class Uploader(Running):
@@ -71,6 +83,8 @@ class Uploader(Running):
         self._ending = threading.Event()
         self._deadline: float | None = None
         self._has_seen_all = False
+        self._unsure: deque[_Put] = deque()
+        self._losses = keeper.losses
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self.waiting = Waiting()
         """What is in no store yet, as of the last look; of all recorders of the local half."""
@@ -174,6 +188,7 @@ class Uploader(Running):
         return files
 
     def _put_all(self) -> None:
+        self._look_back()
         for path in self._uploads.noted():
             self._shipper.drop(path)
         refused: Exception | None = None
@@ -203,7 +218,34 @@ class Uploader(Running):
         self.waiting = self._uploads.count()
         if key is not None:
             self.put += 1
+            self._unsure.append(_Put(self._clock(), file, key))
             self._on_object(self._store.url_of(key), file)
+
+    def _look_back(self) -> None:
+        """Take back what was put after another recorder had been given the book.
+
+        Who was frozen between a look at its lease and its put, as virtual machines are with all
+        their clocks, learns of it by its next sign of life.
+        """
+        sure_until, losses = self._keeper.sure_until, self._keeper.losses
+        if losses == self._losses:
+            while self._unsure and self._unsure[0].at < sure_until:
+                self._unsure.popleft()
+            return
+        while self._unsure:
+            put = self._unsure[0]
+            try:
+                self._shipper.take_back(put.file, put.key)
+            except UnreachableError:
+                raise
+            except LakeError as error:
+                log.error(  # noqa: TRY400  (one line, no traceback)
+                    "seconds of %s may be in the store twice, which bitso-spread verify tells: %s",
+                    self._store.url_of(put.key),
+                    error,
+                )
+            self._unsure.popleft()
+        self._losses = losses
 
     def _fail(self, reason: str) -> float:
         self.trouble = reason

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from bitso_spread.backoff import Backoff
 from bitso_spread.cloud.connect import Patience
+from bitso_spread.cloud.keeper import LeaseKeeper
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.cloud.uploader import CAP_S, OnObject, Uploader
 from bitso_spread.lake.layout import TABLE, state_file
@@ -23,6 +24,9 @@ from tests.lake.support import table_rows
 
 class FakeKeeper:
     """Leases as a test has them."""
+
+    sure_until = 0.0
+    losses = 0
 
     def __init__(self) -> None:
         self.without: set[str] = set()
@@ -47,7 +51,7 @@ def finish(half: Path, *batches: tuple[Batch, Iterable[Sample]]) -> None:
 def an_uploader(
     s3: S3,
     half: Path,
-    keeper: FakeKeeper | None = None,
+    keeper: FakeKeeper | LeaseKeeper | None = None,
     on_object: OnObject = lambda *_: None,
     patience: Patience = AT_ONCE,
 ) -> Uploader:

@@ -12,6 +12,8 @@ import pytest
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.connect import PATIENT
 from bitso_spread.cloud.errors import ExistsError
+from bitso_spread.cloud.keeper import LeaseKeeper
+from bitso_spread.cloud.leases import RENEWS_S
 from bitso_spread.cloud.objects import Level, ObjectStore
 from bitso_spread.cloud.remote import BRISK
 from bitso_spread.cloud.uploader import Uploader
@@ -27,6 +29,7 @@ from tests.cloud.half_support import (
     rows_in,
     waiting,
 )
+from tests.cloud.lease_support import host
 from tests.lake.stops import KilledError, Steps, When
 from tests.lake.support import NOON, a_batch, a_row, once, rows_of, table_files
 
@@ -340,6 +343,74 @@ def test_a_lease_that_ends_while_a_put_is_prepared_ends_that_put(
     monkeypatch.setattr(ObjectStore, "level", level)
     uploader.step()
     assert waiting(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("theirs", [range(4, 8), range(-2, 8), range(6, 8)])
+def test_who_is_frozen_over_a_takeover_takes_back_what_is_doubled(
+    s3: S3,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+    theirs: range,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    a, b = host(s3, "a"), host(s3, "b")
+    a.takes("btc_mxn")
+    mine = a_batch("btc_mxn", NOON, format=form)
+    rows = [a_row(tick) for tick in range(NOON, NOON + 6)]
+    finish(tmp_path / "a", (mine, rows))
+    first = NOON + theirs[0]
+    others = a_batch("btc_mxn", first, format=form)
+    finish(tmp_path / "b", (others, [a_row(NOON + at) for at in theirs]))
+    put = ObjectStore.put_new
+    frozen = [False]
+
+    def long(self: ObjectStore, key: str, data: bytes) -> str | None:
+        if self is uploader._store and not frozen[0]:
+            # The virtual machine stands still, with all its clocks, and the other one takes over.
+            frozen[0] = True
+            while b.takes("btc_mxn") != [True]:
+                b.passes(5)
+            an_uploader(s3, tmp_path / "b", LeaseKeeper(b.leases, lambda: None)).step()
+        return put(self, key, data)
+
+    monkeypatch.setattr(ObjectStore, "put_new", long)
+    uploader = an_uploader(s3, tmp_path / "a", LeaseKeeper(a.leases, lambda: None))
+    uploader._clock = lambda: a.now
+    uploader.step()
+    assert frozen == [True]
+    a.passes(RENEWS_S)
+    a.leases.renew()
+    uploader.step()
+    assert rows_in(s3.store()) == once(
+        [(mine, row) for row in rows if row.tick - NOON not in theirs]
+        + [(others, a_row(NOON + at)) for at in theirs]
+    )
+    doubled = len({*theirs} & {*range(6)})
+    aside = aside_folder(tmp_path / "a", TABLE)
+    assert len(list(aside.glob("*"))) == (1 if doubled else 0)
+    said = f"in the store for {doubled} of the 6 seconds of a file"
+    assert (said in caplog.text) is (doubled > 0)
+
+
+def test_what_was_put_before_a_sign_of_life_was_heard_is_not_looked_at_again(
+    s3: S3, tmp_path: Path
+) -> None:
+    a = host(s3, "a")
+    a.takes("btc_mxn")
+    uploader = an_uploader(s3, tmp_path, LeaseKeeper(a.leases, lambda: None))
+    uploader._clock = lambda: a.now
+    finish(tmp_path, *batches(1)[:1])
+    a.passes(1)
+    uploader.step()
+    assert len(uploader._unsure) == 1
+    a.passes(RENEWS_S)
+    a.leases.renew()
+    s3.gateway.forget()
+    uploader.step()
+    assert len(uploader._unsure) == 0
+    assert s3.gateway.counts() == {}
 
 
 def test_a_file_that_is_finished_at_the_last_instant_is_put_before_the_end(
