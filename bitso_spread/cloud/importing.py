@@ -19,6 +19,7 @@ from typing import Any
 from bitso_spread import __version__
 from bitso_spread.cloud.bench import Bench
 from bitso_spread.cloud.claim import claim, held_identity
+from bitso_spread.cloud.half import Half, half_of
 from bitso_spread.cloud.keeper import LeaseKeeper, Standing
 from bitso_spread.cloud.leases import Leases
 from bitso_spread.cloud.local_half import local_half
@@ -121,10 +122,10 @@ class _Import:
         if self._keeper is not None:
             self._keeper.stop()
 
-    def _check_half(self, books: list[str]) -> str:
+    def _check_half(self, books: list[str]) -> Half:
         try:
+            half = half_of(self._local.lake, self._local.name, self._url)
             with Uploads(self._local.lake, self._local.name) as uploads:
-                half = uploads.belong_to(self._url)
                 waiting = uploads.waiting(books)
         except sqlite3.Error as error:
             raise LakeError(f"cannot write into {self._local.lake}: {error}") from error

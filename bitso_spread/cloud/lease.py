@@ -16,6 +16,13 @@ from bitso_spread.errors import LakeError
 from bitso_spread.lake import heartbeat
 from bitso_spread.lake.heartbeat import Heartbeat
 
+RENEWS_S = 20.0
+"""How often a recorder gives a sign of life."""
+HOLDS_S = 45.0
+"""How long after it sent a sign it may put files: two signs may fail."""
+EXPIRES_S = 90.0
+"""How long another one must see none: `HOLDS_S`, and more than what was begun then may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -73,6 +80,15 @@ class Sign:
     def who(self) -> str:
         """Name it, for a person."""
         return f"the recorder {self.beat.pid} on {self.beat.host}"
+
+    @property
+    def durable(self) -> dict[str, int]:
+        """Up to which tick each book is in the journal of who wrote it, whatever came then."""
+        # What a kill may cost is what was taken in its second.
+        in_memory = self.beat.rows_in_memory // max(len(self.beat.names), 1) + 2
+        return {
+            book.book: book.last_tick - in_memory * self.beat.interval for book in self.beat.books
+        }
 
     def to_bytes(self) -> bytes:
         """Write it down."""

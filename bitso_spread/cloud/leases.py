@@ -23,33 +23,21 @@ from dataclasses import dataclass, replace
 from bitso_spread.clock import monotonic
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError, UnreachableError
-from bitso_spread.cloud.lease import Lease, Sign
+from bitso_spread.cloud.half import Half
+from bitso_spread.cloud.lease import HOLDS_S, RENEWS_S, Lease, Sign
 from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.rivals import Rivals
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.heartbeat import Heartbeat, Phase
 
 log = logging.getLogger("bitso_spread.cloud")
 
-RENEWS_S = 20.0
-"""How often a recorder gives a sign of life."""
-HOLDS_S = 45.0
-"""How long after it sent a sign it may put files: two signs may fail."""
-EXPIRES_S = 90.0
-"""How long another one must see none: `HOLDS_S`, and more than what was begun then may take."""
 CONTESTED_S = 120
 """Up to how long after a book was taken from another host rows of that one may be in the store:
 for clocks that differ."""
 
 # Signs whose answer never came; the store may have any of them.
 _UNANSWERED = 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Watch:
-    etag: str | None
-    since: float
-    seen_at: float
-    lives: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +52,7 @@ class Leases:
     Methods raise `StoreError` where the store cannot be asked; trying again is safe.
 
     Args:
-        half: the name of the local folder, whose locks keep others of this host away.
+        half: the local folder, whose locks keep others of this host away.
         beat: gives how the recorder is.
     """
 
@@ -72,7 +60,7 @@ class Leases:
         self,
         store: ObjectStore,
         table: str,
-        half: str,
+        half: Half,
         beat: Callable[[], Heartbeat],
         *,
         clock: Callable[[], float] = monotonic,
@@ -90,14 +78,19 @@ class Leases:
         self._phase: Phase | None = None
         self._turns: deque[str] = deque(maxlen=_UNANSWERED)
         self._held: dict[str, _Held] = {}
-        self._watched: dict[str, _Watch] = {}
-        self._in_the_way: dict[str, str] = {}
+        self._rivals = Rivals(store, table, half, clock)
         self.losses = 0
         """How often this recorder was taken for dead."""
-        self.recorded: dict[str, int] = {}
+
+    @property
+    def recorded(self) -> dict[str, int]:
         """The last tick that another host had recorded of a book that was taken from it."""
-        self.holders: dict[str, str] = {}
+        return self._rivals.recorded
+
+    @property
+    def holders(self) -> dict[str, str]:
         """Who has a book that could not be taken, for a person."""
+        return self._rivals.holders
 
     @property
     def place(self) -> str:
@@ -125,8 +118,7 @@ class Leases:
 
     def is_known_to_live(self, book: str) -> bool:
         """Tell whether who has a book was seen to renew, after a call of `take`."""
-        watch = self._watched.get(self._in_the_way.get(book, ""))
-        return watch is not None and watch.lives
+        return self._rivals.is_known_to_live(book)
 
     @property
     def is_due(self) -> bool:
@@ -138,7 +130,7 @@ class Leases:
         """Give a sign of life. What was taken meanwhile is not held any more after that."""
         for _ in range(2):
             sent_at = self._clock()
-            sign = Sign(self._half, secrets.token_hex(8), self._beat())
+            sign = Sign(self._half.name, secrets.token_hex(8), self._beat())
             # Kept before the answer comes, which may be lost.
             self._name = name = self._name or secrets.token_hex(8)
             self._turns.append(sign.turn)
@@ -162,30 +154,31 @@ class Leases:
         """
         if book in self._held:
             return True
-        if self._name is None:
+        if (name := self._name) is None:
             return False
         seen = {} if seen is None else seen
         key = keys.lease_key(self._table, book)
-        mine = Lease(book, self._name, self._half, socket.gethostname(), os.getpid(), 0)
         try:
             there = self._store.fetch(key)
         except AbsentError:
-            mine = replace(mine, contested_until=self._contested_from_now(book))
+            mine = self._mine(book, name, self._contested_from_now(book))
             with suppress(ExistsError):
                 self._hold(mine, self._store.put_new(key, mine.to_bytes()))
             return book in self._held
         lease = Lease.parse(there.data, self._store.url_of(key))
-        if lease.recorder == self._name:
+        if lease.recorder == name:
             self._hold(lease, there.found.etag)
             return True
-        if lease.recorder is not None and not self._is_free(lease, lease.recorder, seen):
+        if not self._rivals.is_free(lease, seen, was_fenced=self.losses > 0):
             return False
-        if lease.half != self._half:
-            self.recorded[book] = max(lease.recorded, self.recorded.get(book, 0))
+        if lease.half == self._half.name and self._half.is_behind({book: lease.recorded}):
+            self._half.part()
+        if lease.half != self._half.name:
+            self._rivals.note_recorded(book, lease.recorded)
             contested = self._contested_from_now(book)
         else:
             contested = lease.contested_until
-        mine = replace(mine, contested_until=contested)
+        mine = self._mine(book, name, contested)
         with suppress(ChangedError):
             self._hold(mine, self._store.replace(key, mine.to_bytes(), there.found.etag))
         return book in self._held
@@ -209,7 +202,7 @@ class Leases:
             return
         key = self._key(self._name)
         if leaves_files:
-            sign = Sign(self._half, secrets.token_hex(8), self._beat(), ended=True)
+            sign = Sign(self._half.name, secrets.token_hex(8), self._beat(), ended=True)
             with suppress(ChangedError):
                 self._store.replace(key, sign.to_bytes(), self._etag)
         else:
@@ -234,10 +227,19 @@ class Leases:
             except LakeError:
                 # It is gone, or cannot be read, which `status` tells: it is in nobody's way.
                 continue
+            if sign.half != self._half.name:
+                continue
+            if self._half.is_behind(sign.durable):
+                # What it left is in the folder that this one is a copy of.
+                self._half.part()
+                return
             books = sign.beat.names
-            has_ended = sign.ended or (books and {*books} <= {*locked})
-            if sign.half == self._half and has_ended:
+            if sign.ended or (books and {*books} <= {*locked}):
                 self._store.delete(found.key)
+
+    def _mine(self, book: str, name: str, contested_until: int) -> Lease:
+        host, pid = socket.gethostname(), os.getpid()
+        return Lease(book, name, self._half.name, host, pid, contested_until)
 
     def _contested_from_now(self, book: str) -> int:
         # The other one's clock may be ahead of ours.
@@ -248,8 +250,7 @@ class Leases:
 
     def _hold(self, lease: Lease, etag: str | None) -> None:
         self._held = {**self._held, lease.book: _Held(etag, lease)}
-        self._in_the_way.pop(lease.book, None)
-        self.holders.pop(lease.book, None)
+        self._rivals.forget(lease.book)
 
     def _knows_its_own(self, key: str) -> bool:
         """Look whether it was an earlier sign of ours, whose answer was lost, that came there."""
@@ -274,61 +275,3 @@ class Leases:
         self._name = self._etag = None
         self._held = {}
         self.losses += 1
-
-    def _is_free(self, lease: Lease, name: str, seen: dict[str, bool]) -> bool:
-        if name not in seen:
-            seen[name] = self._is_dead(lease, name)
-        if not seen[name]:
-            self._in_the_way[lease.book] = name
-        return seen[name]
-
-    def _is_dead(self, lease: Lease, name: str) -> bool:
-        """Tell whether a recorder has ended, and see to it that it has."""
-        key = self._key(name)
-        try:
-            there = self._store.fetch(key)
-        except AbsentError:
-            return True
-        sign = Sign.parse(there.data, self._store.url_of(key))
-        if not (sign.ended or sign.fenced):
-            watch = self._watch(name, there.found.etag)
-            self.holders[lease.book] = sign.who
-            silent_s = self._clock() - watch.since
-            # We hold the local lock of the book: whoever had it here has ended. A copy of this
-            # folder on another host, which has just done the same to us, has not.
-            ours = lease.half == self._half and not self.losses
-            if not ours and silent_s < EXPIRES_S:
-                return False
-            try:
-                dead = replace(sign, fenced=True)
-                self._store.replace(key, dead.to_bytes(), there.found.etag)
-            except ChangedError:
-                return False
-            if not ours:
-                log.warning(
-                    "%s has given no sign of life for %.0f s: its books are taken over",
-                    sign.who,
-                    silent_s,
-                )
-        if lease.half != self._half:
-            for book in sign.beat.books:
-                self.recorded[book.book] = max(book.last_tick, self.recorded.get(book.book, 0))
-        if not sign.ended:
-            self._store.delete(key)
-        return True
-
-    def _watch(self, name: str, etag: str | None) -> _Watch:
-        now = self._clock()
-        before = self._watched.get(name)
-        if before is None:
-            watch = _Watch(etag, now, now, lives=False)
-        elif before.etag != etag:
-            watch = _Watch(etag, now, now, lives=True)
-        elif now - before.seen_at > HOLDS_S:
-            # The store was out of reach, and may have been so for the other one. A round over
-            # many books takes long too.
-            watch = replace(before, since=now, seen_at=now)
-        else:
-            watch = replace(before, seen_at=now)
-        self._watched[name] = watch
-        return watch

@@ -6,8 +6,7 @@ import time
 
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import AbsentError, StoreError
-from bitso_spread.cloud.lease import Sign
-from bitso_spread.cloud.leases import HOLDS_S
+from bitso_spread.cloud.lease import HOLDS_S, Sign
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.errors import LakeError
 from bitso_spread.health import Collector, Health, Verdict, judge_afar

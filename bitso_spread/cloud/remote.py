@@ -14,8 +14,10 @@ from functools import partial
 from bitso_spread.clock import monotonic
 from bitso_spread.cloud.claim import check_identity, claim
 from bitso_spread.cloud.connect import Patience
+from bitso_spread.cloud.half import half_of
 from bitso_spread.cloud.keeper import LeaseKeeper, Standing
-from bitso_spread.cloud.leases import EXPIRES_S, Leases
+from bitso_spread.cloud.lease import EXPIRES_S
+from bitso_spread.cloud.leases import Leases
 from bitso_spread.cloud.objects import open_store
 from bitso_spread.cloud.uploader import OnObject, Uploader
 from bitso_spread.errors import LakeBusyError, LakeError
@@ -69,8 +71,8 @@ class Remote(Running):
         self._table = table
         self._identity = identity
         self._stopping = stopping
+        half = half_of(table.lake, table.name, self.url)
         with Uploads(table.lake, table.name) as uploads:
-            half = uploads.belong_to(self.url)
             self._has_met = uploads.has_met
         self._leases = Leases(self._store, table.name, half, beat)
         self._keeper = LeaseKeeper(self._leases, self._claim, self._let_go)

@@ -76,6 +76,13 @@ class Uploads(Closing):
             )
         return held["name"]
 
+    def rename(self) -> str:
+        """Give this local half another random name: it turned out to be a copy of one."""
+        name = secrets.token_hex(8)
+        with self._db.transaction():
+            self._db.execute("UPDATE store SET value = ? WHERE name = 'name'", (name,))
+        return name
+
     @property
     def has_met(self) -> bool:
         """Whether the store has ever answered, and taken this lake for what it holds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bitso_spread.cloud.connect import Patience
+from bitso_spread.cloud.half import Half
 from bitso_spread.cloud.leases import Leases
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, Phase
@@ -48,6 +49,7 @@ class Host:
     half: str = ""
     now: float = 1000.0
     wall: float = float(NOON)
+    marks: dict[str, int] = field(default_factory=dict)
     beat: Heartbeat = field(init=False)
     leases: Leases = field(init=False)
 
@@ -60,11 +62,21 @@ class Host:
         self.leases = Leases(
             self.store,
             TABLE,
-            self.half or f"half of {self.name}",
+            Half(self.half or f"half of {self.name}", self.known, self.rename),
             lambda: self.beat,
             clock=lambda: self.now,
             wall=lambda: self.wall,
         )
+
+    def known(self) -> dict[str, int]:
+        """What its journal knows: by default all that it has told."""
+        told = {book.book: book.last_tick for book in self.beat.books}
+        return told | self.marks
+
+    def rename(self) -> str:
+        """Take another name for its local half."""
+        self.half = f"{self.half or self.name}'s copy"
+        return self.half
 
     def passes(self, seconds: float) -> None:
         """Let time pass here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -22,6 +23,8 @@ from bitso_spread.health import Verdict
 from bitso_spread.lake.layout import TABLE, state_file
 from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
+from bitso_spread.lake.uploads import Uploads
+from bitso_spread.sampling import Tick
 from bitso_spread.sim.server import SimulatedExchange
 from tests.cli.support import Run, Start, here
 from tests.cloud.conftest import S3
@@ -202,6 +205,35 @@ def test_a_local_half_is_of_one_store(
     status, _, err = run("collect", *here(exchange), "--lake", f"{s3.url}/other", *half)
     assert status == 1
     assert f"keeps what is on its way to {s3.url}, and {s3.url}/other was asked for" in err
+
+
+def test_a_backup_of_a_local_half_that_is_restored_doubles_no_row(
+    s3: S3, exchange: SimulatedExchange, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    half, backup = tmp_path / "half", tmp_path / "backup"
+    made_at: list[int] = []
+
+    def back_up(tick: Tick) -> None:
+        # In the midst of a batch, as backups are made.
+        if not made_at and len(marks(half)) == len(BOOKS):
+            shutil.copytree(half, backup, ignore=shutil.ignore_patterns("collectors"))
+            made_at.append(tick.time)
+        elif made_at and tick.time >= made_at[0] + 3:
+            first.stop()
+
+    plan = Plan(books=BOOKS, lake=s3.url, state=half, batch_size=600, max_wait_s=5)
+    where = environment("sim", exchange.rest_url, exchange.ws_url)
+    first = Collector(where, plan, on_tick=back_up)
+    first.run()
+    ends = marks(half)
+    collector(exchange, s3, backup, ticks=3).run()
+    assert "or was restored from an older state" in caplog.text
+    for book in BOOKS:
+        times = ticks_of(s3, book)
+        assert times[-4] == ends[book]
+        assert times[-3] > ends[book]
+    with Uploads(half, TABLE) as one, Uploads(backup, TABLE) as other:
+        assert one.belong_to(s3.url) != other.belong_to(s3.url)
 
 
 def test_a_lake_of_its_own_is_no_local_half(

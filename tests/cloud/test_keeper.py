@@ -7,7 +7,7 @@ import pytest
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import RefusedError
 from bitso_spread.cloud.keeper import LeaseKeeper, Standing
-from bitso_spread.cloud.leases import EXPIRES_S, RENEWS_S
+from bitso_spread.cloud.lease import EXPIRES_S, RENEWS_S
 from bitso_spread.cloud.objects import Fetched, ObjectStore
 from bitso_spread.errors import LakeIdentityError
 from bitso_spread.lake.layout import TABLE

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import UnreachableError
-from bitso_spread.cloud.leases import CONTESTED_S, EXPIRES_S, HOLDS_S, RENEWS_S
+from bitso_spread.cloud.lease import EXPIRES_S, HOLDS_S, RENEWS_S
+from bitso_spread.cloud.leases import CONTESTED_S
 from bitso_spread.cloud.remote import BRISK
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.layout import TABLE
@@ -187,6 +190,69 @@ def test_copies_of_a_local_half_do_not_take_from_each_other_for_ever(s3: S3) -> 
             each.takes("btc_mxn")
     assert b.leases.may_put("btc_mxn")
     assert not a.leases.may_put("btc_mxn")
+
+
+def test_a_copy_of_a_local_half_leaves_the_first_one_alone(
+    s3: S3, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b = host(s3, "a", "the same"), host(s3, "b", "the same")
+    a.recorded(btc_mxn=NOON + 100)
+    a.takes("btc_mxn")
+    # A machine that was cloned a minute ago has the journal of that time.
+    b.marks = {"btc_mxn": NOON + 40}
+    b.leases.bury(["btc_mxn"])
+    assert "this state folder is a copy of one that others have recorded with" in caplog.text
+    assert (a.half, b.half) == ("the same", "the same's copy")
+    assert b.takes("btc_mxn") == [False]
+    a.passes(RENEWS_S)
+    a.leases.renew()
+    assert a.leases.may_put("btc_mxn")
+    a.leases.end(leaves_files=False)
+    assert b.takes("btc_mxn") == [True]
+    assert b.leases.recorded == {"btc_mxn": NOON + 100}
+    assert b.leases.contested("btc_mxn") == NOON + 100 + CONTESTED_S
+
+
+def test_an_older_state_of_a_local_half_goes_on_after_what_it_has_forgotten(s3: S3) -> None:
+    a = host(s3, "a", "the same")
+    a.takes("btc_mxn")
+    before = a.leases.contested("btc_mxn")
+    a.recorded(btc_mxn=NOON + 5000)
+    a.leases.end(leaves_files=False)
+    a.passes(6000)
+    a.marks = {"btc_mxn": NOON + 10}
+    a.start()
+    a.leases.bury(["btc_mxn"])
+    assert a.takes("btc_mxn") == [True]
+    assert a.leases.recorded == {"btc_mxn": NOON + 5000}
+    assert a.leases.contested("btc_mxn") == NOON + 6000 + CONTESTED_S > before
+    assert a.half == "the same's copy"
+
+
+def test_a_kill_that_cost_the_last_second_makes_no_copy(s3: S3) -> None:
+    a = host(s3, "a", "the same")
+    a.recorded(btc_mxn=NOON + 5000)
+    a.beat = replace(a.beat, rows_in_memory=8)
+    a.takes("btc_mxn")
+    a.marks = {"btc_mxn": NOON + 4990}
+    a.start()
+    a.leases.bury(["btc_mxn"])
+    assert a.takes("btc_mxn") == [True]
+    assert a.half == "the same"
+
+
+def test_of_two_copies_that_nobody_could_tell_the_one_that_was_fenced_parts(s3: S3) -> None:
+    a, b = host(s3, "a", "the same"), host(s3, "b", "the same")
+    a.takes("btc_mxn")
+    assert b.takes("btc_mxn") == [True]
+    a.passes(RENEWS_S)
+    assert a.takes("btc_mxn") == [False]
+    assert (a.half, b.half) == ("the same's copy", "the same")
+    b.recorded(btc_mxn=NOON + 3000)
+    b.leases.end(leaves_files=False)
+    # What it has recorded meanwhile, the other one has too.
+    assert a.takes("btc_mxn") == [True]
+    assert a.leases.contested("btc_mxn") == NOON + 3000 + CONTESTED_S
 
 
 @pytest.mark.parametrize("kind", ["put", "get", "head"])

@@ -13,7 +13,7 @@ from bitso_spread.cloud import keys
 from bitso_spread.cloud.connect import PATIENT
 from bitso_spread.cloud.errors import ExistsError
 from bitso_spread.cloud.keeper import LeaseKeeper
-from bitso_spread.cloud.leases import RENEWS_S
+from bitso_spread.cloud.lease import RENEWS_S
 from bitso_spread.cloud.objects import Level, ObjectStore
 from bitso_spread.cloud.remote import BRISK
 from bitso_spread.cloud.uploader import Uploader
