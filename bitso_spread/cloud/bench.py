@@ -8,6 +8,7 @@ same day at a time never undo each other: the later one is told, and nothing of 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -55,8 +56,12 @@ class Bench:
                 path.write_bytes(there.data)
                 self._brought[key] = _Brought(there.found.etag, _sha256(there.data))
 
-    def put_back(self, table: str) -> list[str]:
+    def put_back(self, table: str, check: Callable[[], None] = lambda: None) -> list[str]:
         """Put what is new or other in a table; gives the keys.
+
+        Args:
+            table: which of the two.
+            check: called right before each put, to raise where it may not be.
 
         Raises:
             LakeError: somebody else has put something else there meanwhile.
@@ -70,6 +75,7 @@ class Bench:
             before = self._brought.get(key)
             if before is not None and before.sha256 == _sha256(data):
                 continue
+            check()
             if before is None:
                 key, etag = self._put_new(key, data, numbered=table == self.table)
             else:

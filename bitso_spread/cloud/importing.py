@@ -85,6 +85,7 @@ class _Import:
         self._url = url
         self._days: list[tuple[int, str]] = []
         self._keeper: LeaseKeeper | None = None
+        self._losses = 0
 
     def prepare(self, identity: Identity, days: list[tuple[int, str]]) -> None:
         """Take the leases of the books, and bring the days."""
@@ -99,6 +100,7 @@ class _Import:
         self._keeper.want(books)
         self._keeper.start()
         self._wait(self._keeper, books)
+        self._losses = self._keeper.losses
         self._days = days
         for date, book in days:
             self._bench.bring(book, date)
@@ -107,13 +109,11 @@ class _Import:
         """Put what is new or other, and let readers of compacted days know."""
         if not self._days:
             return
-        books = {book for _, book in self._days}
-        if self._keeper is None or not all(map(self._keeper.may_put, books)):
-            raise LakeError(f"the leases in {self._url} were lost meanwhile: import again")
+        self._check_leases()
         days = {(book, date) for date, book in self._days}
         self._bench.mark_compacted(days)
-        self._bench.put_back(self._bench.table)
-        self._bench.put_back(layout.daily_table(self._bench.table))
+        self._bench.put_back(self._bench.table, self._check_leases)
+        self._bench.put_back(layout.daily_table(self._bench.table), self._check_leases)
         # A day may have been compacted meanwhile.
         self._bench.mark_compacted(days)
 
@@ -121,6 +121,14 @@ class _Import:
         """Give the leases back."""
         if self._keeper is not None:
             self._keeper.stop()
+
+    def _check_leases(self) -> None:
+        """Check that nobody else can have put anything since the days were brought."""
+        books = {book for _, book in self._days}
+        keeper = self._keeper
+        held = keeper is not None and all(map(keeper.may_put, books))
+        if keeper is None or not held or keeper.losses != self._losses:
+            raise LakeError(f"the leases in {self._url} were lost meanwhile: import again")
 
     def _check_half(self, books: list[str]) -> Half:
         try:

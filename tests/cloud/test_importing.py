@@ -12,8 +12,9 @@ from bitso_spread.cloud import keys
 from bitso_spread.cloud.bench import Bench
 from bitso_spread.cloud.compaction import compact_day
 from bitso_spread.cloud.importing import import_rows
+from bitso_spread.cloud.keeper import LeaseKeeper
 from bitso_spread.cloud.objects import ObjectStore
-from bitso_spread.errors import LakeBusyError, LakeIdentityError
+from bitso_spread.errors import LakeBusyError, LakeError, LakeIdentityError
 from bitso_spread.lake.importing import Imported
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.reader import Lake
@@ -146,6 +147,42 @@ def test_books_that_a_recorder_has_are_left_alone(
     with pytest.raises(LakeBusyError, match=r"^the recorder 1 on a records one of btc_mxn in "):
         bring(s3, tmp_path / "half", a_source(tmp_path, span(0, 3)))
     assert keys_in(s3.store()) == []
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_import_that_lost_its_leases_puts_nothing_more(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    half = tmp_path / "half"
+    put, puts = Bench._put_new, [0]
+    keepers: list[LeaseKeeper] = []
+    start = LeaseKeeper.start
+
+    def started(keeper: LeaseKeeper) -> None:
+        keepers.append(keeper)
+        start(keeper)
+
+    def lost_and_had_again(
+        self: Bench, key: str, data: bytes, *, numbered: bool
+    ) -> tuple[str, str | None]:
+        puts[0] += 1
+        done = put(self, key, data, numbered=numbered)
+        if puts[0] == after:
+            lose()
+        return done
+
+    def lose() -> None:
+        # Another recorder has taken it for dead, and has come and gone.
+        keepers[0]._leases.losses += 1
+
+    monkeypatch.setattr(LeaseKeeper, "start", started)
+    monkeypatch.setattr(Bench, "_put_new", lost_and_had_again)
+    if not after:
+        monkeypatch.setattr(Bench, "mark_compacted", lambda *_: lose())
+    source = a_source(tmp_path, span(0, 2000))
+    with pytest.raises(LakeError, match=r"the leases in .* were lost meanwhile: import again"):
+        bring(s3, half, source)
+    assert len(keys_in(s3.store())) == after
 
 
 def test_files_that_wait_here_go_first(s3: S3, tmp_path: Path) -> None:
