@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sqlite3
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -69,15 +70,25 @@ class Shipper:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            log.error("%s was removed before it was in the store", path)  # noqa: TRY400  (one line, no traceback)
+            was_put = self._has(file)
+            if was_put is None:
+                log.error("%s was removed before it was in the store", path)  # noqa: TRY400  (one line, no traceback)
             self._uploads.forget(file.path)
-            return None
+            return was_put
         if hashlib.sha256(data).hexdigest() == file.sha256:
             key = self._put_file(file, data)
         else:
             key, aside = None, self._set_aside(path.name, data)
             log.error("%s is not as it was written, and is not put: it is now %s", path, aside)
-        self._uploads.note(file.path, key or "")
+        try:
+            self._uploads.note(file.path, key or "")
+        except sqlite3.Error:
+            if key is None:
+                raise
+            # The disk may be full, of files such as this one; that it is in the store tells the
+            # object itself.
+            path.unlink(missing_ok=True)
+            self._uploads.note(file.path, key)
         self.drop(file.path)
         return key
 
@@ -173,6 +184,13 @@ class Shipper:
         # The day may have been compacted meanwhile, without the file.
         self._mark(file)
         return key
+
+    def _has(self, file: WrittenFile) -> str | None:
+        key = f"{self._table}/{file.path}"
+        with suppress(AbsentError):
+            if self._store.fetch(key).sha256 == file.sha256:
+                return key
+        return None
 
     def _is_there(self, key: str, data: bytes) -> bool:
         found = self._store.head(key)

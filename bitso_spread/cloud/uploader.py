@@ -209,6 +209,9 @@ class Uploader(Running):
             except (LakeError, OSError) as error:
                 blocked.add(file.book)
                 refused = error
+            except sqlite3.Error as error:
+                # The disk may be full of what waits: each file that is put makes room.
+                refused = error
         self._look()
         if refused is not None:
             raise refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -277,6 +278,40 @@ def test_a_file_that_is_gone_is_said_and_keeps_no_other_waiting(
     an_uploader(s3, tmp_path).step()
     assert "was removed before it was in the store" in caplog.text
     assert rows_in(s3.store()) == all_of(made[1:])
+
+
+def test_a_disk_that_is_full_of_what_waits_is_emptied_into_the_store(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = batches(4)
+    finish(tmp_path, *made)
+    told: list[str] = []
+    forget, note = Uploads.forget, Uploads.note
+    room = [5]
+
+    def refuse_if_full() -> None:
+        # Rows that wait in memory take what room there is.
+        if len(table_files(tmp_path)) > room[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    def full_note(self: Uploads, path: str, key: str) -> None:
+        refuse_if_full()
+        note(self, path, key)
+
+    def full_forget(self: Uploads, path: str) -> None:
+        refuse_if_full()
+        forget(self, path)
+
+    monkeypatch.setattr(Uploads, "note", full_note)
+    monkeypatch.setattr(Uploads, "forget", full_forget)
+    uploader = an_uploader(s3, tmp_path, on_object=lambda url, _: told.append(url))
+    uploader.step()
+    assert table_files(tmp_path) == []
+    assert uploader.trouble == "database or disk is full"
+    uploader.step()
+    assert rows_in(s3.store()) == all_of(made)
+    assert sorted(told) == [f"{s3.url}/{key}" for key in keys_in(s3.store())]
+    assert waiting(tmp_path) == []
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
