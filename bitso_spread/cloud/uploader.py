@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bitso_spread.backoff import Backoff
@@ -26,7 +26,7 @@ from bitso_spread.cloud.shipment import Shipper
 from bitso_spread.complaint import Complaint
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.state import WrittenFile
-from bitso_spread.lake.uploads import Uploads, Waiting
+from bitso_spread.lake.uploads import Uploads, Waiting, together
 from bitso_spread.lifetime import Running
 
 log = logging.getLogger("bitso_spread.cloud")
@@ -129,7 +129,8 @@ class Uploader(Running):
             self._thread.join(_END_S)
         if not self._thread.is_alive():
             with suppress(sqlite3.Error):
-                self.waiting = self._uploads.count(self._books)
+                counts = self._uploads.counts()
+                self.waiting = together(counts[book] for book in counts.keys() & self._books)
             self._uploads.close()
 
     def step(self) -> float:
@@ -179,35 +180,34 @@ class Uploader(Running):
     def _left_s(self) -> float:
         return max(0.0, (self._deadline or 0.0) - self._clock())
 
-    def _look(self) -> list[WrittenFile]:
+    def _look(self) -> None:
         # What is finished before the end is told has to be seen after that.
         self._has_seen_all = self._deadline is not None
-        files = self._uploads.waiting()
-        self.waiting = self._uploads.count()
-        self.pending = frozenset(file.book for file in files)
-        return files
+        counts = self._uploads.counts()
+        self.waiting = together(counts.values())
+        self.pending = frozenset(counts)
 
     def _put_all(self) -> None:
         self._look_back()
-        for path in self._uploads.noted():
-            self._shipper.drop(path)
-        refused: Exception | None = None
-        blocked: set[str] = set()
-        for file in self._look():
+        refused = self._drop_noted()
+        self._look()
+        mine = {book for book in self.pending & self._books if self._keeper.may_put(book)}
+        # In a long outage many files wait: they are counted, and listed only once they can go.
+        for file in self._uploads.waiting(mine) if mine else ():
             if self._deadline is not None and self._left_s() <= 0:
                 return
             # One book's trouble must not keep the others from being put; within a book, in order.
-            if file.book in blocked or file.book not in self._books:
-                continue
-            if not self._keeper.may_put(file.book):
-                blocked.add(file.book)
+            if file.book not in mine & self._books:
                 continue
             try:
-                self._put(file)
+                if self._keeper.may_put(file.book):
+                    self._put(file)
+                else:
+                    mine.discard(file.book)
             except UnreachableError:
                 raise
             except (LakeError, OSError) as error:
-                blocked.add(file.book)
+                mine.discard(file.book)
                 refused = error
             except sqlite3.Error as error:
                 # The disk may be full of what waits: each file that is put makes room.
@@ -216,9 +216,19 @@ class Uploader(Running):
         if refused is not None:
             raise refused
 
+    def _drop_noted(self) -> Exception | None:
+        """Drop what a stop, or a full disk, has left of files that are in the store."""
+        refused: Exception | None = None
+        for path in self._uploads.noted():
+            try:
+                self._shipper.drop(path)
+            except (OSError, sqlite3.Error) as error:
+                refused = error
+        return refused
+
     def _put(self, file: WrittenFile) -> None:
         key = self._shipper.ship(file)
-        self.waiting = self._uploads.count()
+        self.waiting = replace(self.waiting, files=self.waiting.files - 1)
         if key is not None:
             self.put += 1
             self._unsure.append(_Put(self._clock(), file, key))

@@ -32,6 +32,15 @@ class Waiting:
     """When the first of them was finished, in seconds since the epoch; None if there is none."""
 
 
+def together(counts: Iterable[Waiting]) -> Waiting:
+    """Give how much all of them are."""
+    each = list(counts)
+    return Waiting(
+        sum(waiting.files for waiting in each),
+        min((waiting.since for waiting in each if waiting.since is not None), default=None),
+    )
+
+
 class Uploads(Closing):
     """A connection to the journal of the local half of a lake; for one thread at a time.
 
@@ -108,16 +117,13 @@ class Uploads(Closing):
         mine = set(books)
         return [file for file in files if file.book in mine]
 
-    def count(self, books: Iterable[str] | None = None) -> Waiting:
-        """Give how much waits of these books, or of all, whoever recorded it."""
+    def counts(self) -> dict[str, Waiting]:
+        """Give how much waits of each book of which something does, whoever recorded it."""
         query = f"SELECT book, count(*), min(written_at) FROM {_WAITING} GROUP BY book"  # noqa: S608  (names of our own)
-        mine = None if books is None else set(books)
-        found = [row for row in self._db.execute(query) if mine is None or row[0] in mine]
-        since = min((at for _, _, at in found), default=None)
-        return Waiting(
-            sum(files for _, files, _ in found),
-            None if since is None else datetime.fromisoformat(since).timestamp(),
-        )
+        return {
+            book: Waiting(files, datetime.fromisoformat(since).timestamp())
+            for book, files, since in self._db.execute(query)
+        }
 
     def note(self, path: str, key: str) -> None:
         """Note that a file is in the store, whole and checked, as the object of that key."""

@@ -314,6 +314,33 @@ def test_a_disk_that_is_full_of_what_waits_is_emptied_into_the_store(
     assert waiting(tmp_path) == []
 
 
+def test_what_cannot_be_dropped_keeps_nothing_else_waiting(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = batches(2)
+    finish(tmp_path, *made)
+
+    def full(self: Uploads, path: str) -> None:
+        raise sqlite3.OperationalError(f"database or disk is full: {self}, {path}")
+
+    monkeypatch.setattr(Uploads, "forget", full)
+    uploader = an_uploader(s3, tmp_path)
+    uploader.step()
+    assert rows_in(s3.store()) == all_of(made)
+    assert waiting(tmp_path) == []
+    with Uploads(tmp_path, TABLE) as uploads:
+        assert len(uploads.noted()) == 4
+    finish(tmp_path, *batches(3)[4:])
+    uploader.step()
+    assert len(keys_in(s3.store())) == 6
+    assert "disk is full" in (uploader.trouble or "")
+    monkeypatch.undo()
+    uploader.step()
+    with Uploads(tmp_path, TABLE) as uploads:
+        assert uploads.noted() == []
+    assert uploader.trouble is None
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_an_older_state_of_the_folder_doubles_no_row(
     s3: S3, tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
