@@ -215,7 +215,11 @@ class ObjectStore:
         Raises:
             ChangedError: there is another one by now, or none.
         """
-        return self._put(key, data, {"e_tag": etag})
+        try:
+            return self._put(key, data, {"e_tag": etag})
+        except ExistsError as error:
+            # S3's 409: another put of it is under way.
+            raise ChangedError(f"{self.url_of(key)} is being changed") from error
 
     def delete(self, key: str) -> None:
         """Delete an object, if there is one."""

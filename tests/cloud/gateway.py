@@ -13,10 +13,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-_SLOW_DOWN = (
-    b'<?xml version="1.0" encoding="UTF-8"?>'
-    b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-)
+# As S3 answers: 409 to a put while another of the same key is under way, and 404 to one that is to
+# replace what is gone.
+_REFUSALS = {
+    "slow-down": (503, "SlowDown"),
+    "error": (500, ""),
+    "deny": (403, ""),
+    "conflict": (409, "ConditionalRequestConflict"),
+    "absent": (404, "NoSuchKey"),
+}
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -101,7 +106,8 @@ class Gateway:
         """Harm requests from now on.
 
         Args:
-            how: ``slow-down`` (503), ``error`` (500), ``deny`` (403), ``delay`` (by `seconds`),
+            how: ``slow-down`` (503), ``error`` (500), ``deny`` (403), ``conflict`` (409),
+                ``absent`` (404), ``delay`` (by `seconds`),
                 ``cut`` (the answer breaks off in its body), ``damage`` (its bytes are others),
                 ``lose`` (it is done, and the answer never comes), ``reset`` (nothing is done).
             when: which requests; a text is their kind.
@@ -153,6 +159,11 @@ class Gateway:
             return [fault for fault in self._faults if fault.strikes(request)]
 
 
+def _error(code: str) -> bytes:
+    head = '<?xml version="1.0" encoding="UTF-8"?>'
+    return f"{head}<Error><Code>{code}</Code></Error>".encode() if code else b""
+
+
 def _of_kind(kind: str) -> Callable[[Request], bool]:
     return lambda request: request.kind == kind
 
@@ -183,9 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
         if "reset" in faults or self.passes_to._server is None:  # an outage ends connections too
             self.close_connection = True
             return
-        for how, status in (("slow-down", 503), ("error", 500), ("deny", 403)):
+        for how, (status, code) in _REFUSALS.items():
             if how in faults:
-                self._answer(status, {}, _SLOW_DOWN if status == 503 else b"")
+                self._answer(status, {}, _error(code))
                 return
         status, headers, data = self._ask(body)
         if "lose" in faults:

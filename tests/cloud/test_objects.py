@@ -115,6 +115,17 @@ def test_an_object_is_replaced_only_while_it_is_the_one_that_was_seen(s3: S3) ->
     assert store.head("a") is None
 
 
+@pytest.mark.parametrize("how", ["conflict", "absent"])
+def test_what_is_being_changed_or_gone_is_not_replaced(s3: S3, how: str) -> None:
+    store = s3.store()
+    etag = store.put_new("a", b"one")
+    s3.gateway.harm(how, "put")
+    with pytest.raises(ChangedError):
+        store.replace("a", b"two", etag)
+    s3.gateway.heal()
+    assert store.get("a") == b"one"
+
+
 def test_what_is_deleted_is_gone_and_may_be_so_already(s3: S3) -> None:
     store = s3.store()
     store.put_new("a", b"1")
