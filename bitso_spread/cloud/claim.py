@@ -13,10 +13,12 @@ from dataclasses import asdict
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError, StoreError
 from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeError, LakeIdentityError
 from bitso_spread.lake.state import Identity
 
-_NOBODYS_ETAG = '"00000000000000000000000000000000"'
+# No object has that etag, nor that generation: it is of the first microsecond of 1970.
+_NOBODYS = Version('"00000000000000000000000000000000"', "1")
 
 
 def check_identity(store: ObjectStore, table: str, identity: Identity) -> None:
@@ -69,7 +71,7 @@ def claim(store: ObjectStore, table: str, identity: Identity) -> None:
     else:
         raise _unconditional(store)
     try:
-        store.replace(key, data, _NOBODYS_ETAG)
+        store.replace(key, data, _NOBODYS)
     except ChangedError:
         return
     raise _unconditional(store)

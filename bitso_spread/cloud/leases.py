@@ -25,6 +25,7 @@ from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError
 from bitso_spread.cloud.lease import Lease, Sign
 from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.version import Version
 from bitso_spread.lake.heartbeat import Heartbeat, Phase
 
 log = logging.getLogger("bitso_spread.cloud")
@@ -53,7 +54,7 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    etag: str | None
+    version: Version
     lease: Lease
 
 
@@ -84,7 +85,7 @@ class Leases:
         self._clock = clock
         self._wall = wall
         self._name: str | None = None
-        self._etag: str | None = None
+        self._version: Version | None = None
         self._sent_at = -HOLDS_S
         self._phase: Phase | None = None
         self._turns: deque[str] = deque(maxlen=_UNANSWERED)
@@ -132,10 +133,10 @@ class Leases:
             self._turns.append(sign.turn)
             key, data = self._key(name), sign.to_bytes()
             try:
-                if self._etag is None:
-                    self._etag = self._store.put_new(key, data)
+                if self._version is None:
+                    self._version = self._store.put_new(key, data)
                 else:
-                    self._etag = self._store.replace(key, data, self._etag)
+                    self._version = self._store.replace(key, data, self._version)
             except (ExistsError, ChangedError):
                 if not self._knows_its_own(key):
                     self._forget_all()
@@ -165,7 +166,7 @@ class Leases:
             return book in self._held
         lease = Lease.parse(there.data, self._store.url_of(key))
         if lease.recorder == self._name:
-            self._hold(lease, there.found.etag)
+            self._hold(lease, there.found.version)
             return True
         if lease.recorder is not None and not self._is_free(lease, lease.recorder, seen):
             return False
@@ -175,7 +176,7 @@ class Leases:
             contested = lease.contested_until
         mine = replace(mine, contested_until=contested)
         with suppress(ChangedError):
-            self._hold(mine, self._store.replace(key, mine.to_bytes(), there.found.etag))
+            self._hold(mine, self._store.replace(key, mine.to_bytes(), there.found.version))
         return book in self._held
 
     def give_back(self, books: Iterable[str]) -> None:
@@ -188,7 +189,7 @@ class Leases:
             lease = replace(held.lease, recorder=None, recorded=ticks.get(book, 0))
             key = keys.lease_key(self._table, book)
             with suppress(ChangedError):
-                self._store.replace(key, lease.to_bytes(), held.etag)
+                self._store.replace(key, lease.to_bytes(), held.version)
 
     def end(self, *, leaves_files: bool) -> None:
         """Give all books back, and say no more; if files are left here, that stays said."""
@@ -197,9 +198,12 @@ class Leases:
             return
         key = self._key(self._name)
         if leaves_files:
-            sign = Sign(self._half, secrets.token_hex(8), self._beat(), ended=True)
-            with suppress(ChangedError):
-                self._store.replace(key, sign.to_bytes(), self._etag)
+            data = Sign(self._half, secrets.token_hex(8), self._beat(), ended=True).to_bytes()
+            with suppress(ChangedError, ExistsError):
+                if self._version is None:
+                    self._store.put_new(key, data)
+                else:
+                    self._store.replace(key, data, self._version)
         else:
             self._store.delete(key)
 
@@ -221,8 +225,8 @@ class Leases:
     def _key(self, name: str) -> str:
         return keys.recorder_key(self._table, name)
 
-    def _hold(self, lease: Lease, etag: str | None) -> None:
-        self._held = {**self._held, lease.book: _Held(etag, lease)}
+    def _hold(self, lease: Lease, version: Version) -> None:
+        self._held = {**self._held, lease.book: _Held(version, lease)}
         self._in_the_way.pop(lease.book, None)
         self.holders.pop(lease.book, None)
 
@@ -235,7 +239,7 @@ class Leases:
         sign = Sign.parse(there.data, self._store.url_of(key))
         if sign.turn not in self._turns or sign.fenced:
             return False
-        self._etag = there.found.etag
+        self._version = there.found.version
         return True
 
     def _forget_all(self) -> None:
@@ -246,7 +250,7 @@ class Leases:
                 self._clock() - self._sent_at,
                 self._store.address,
             )
-        self._name = self._etag = None
+        self._name = self._version = None
         self._held = {}
         self._was_fenced = True
 
@@ -276,7 +280,7 @@ class Leases:
                 return False
             try:
                 dead = replace(sign, fenced=True)
-                self._store.replace(key, dead.to_bytes(), there.found.etag)
+                self._store.replace(key, dead.to_bytes(), there.found.version)
             except ChangedError:
                 return False
             if not ours:

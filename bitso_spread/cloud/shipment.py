@@ -119,7 +119,7 @@ class Shipper:
         for number in count(1):
             key = f"{folder}/{name if number == 1 else layout.numbered(name, number)}"
             try:
-                etag = self._store.put_new(key, data)
+                etag = self._store.put_new(key, data).etag
             except ExistsError:
                 if self._is_there(key, data):
                     break

@@ -12,6 +12,7 @@ import pytest
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.cloud.remote import BRISK
+from bitso_spread.cloud.version import Version
 from bitso_spread.lake.layout import TABLE, aside_folder
 from bitso_spread.lake.uploads import Uploads
 from bitso_spread.lake.writer import encode
@@ -226,9 +227,9 @@ def test_where_etags_are_no_checksums_it_is_read_back(
     finish(tmp_path, *batches(1)[:1])
     put = ObjectStore.put_new
 
-    def as_google(self: ObjectStore, key: str, data: bytes) -> str:
+    def as_google(self: ObjectStore, key: str, data: bytes) -> Version:
         put(self, key, data)
-        return '"CJ2z"'
+        return Version('"CJ2z"', "1")
 
     monkeypatch.setattr(ObjectStore, "put_new", as_google)
     an_uploader(s3, tmp_path).step()
