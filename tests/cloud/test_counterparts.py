@@ -12,12 +12,16 @@ from uuid import uuid4
 
 import pytest
 
+from bitso_spread.clock import SYSTEM_CLOCK
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.claim import claim
 from bitso_spread.cloud.compaction import compact
+from bitso_spread.cloud.connect import Patience
 from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError, RefusedError
 from bitso_spread.cloud.leases import EXPIRES_S, RENEWS_S
 from bitso_spread.cloud.version import Version
+from bitso_spread.doctor import Outcome
+from bitso_spread.doctor.store import CONDITIONS, check_store
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.layout import DAILY_TABLE, TABLE
 from bitso_spread.lake.reader import Lake
@@ -27,13 +31,15 @@ from tests.cli.support import Run, here
 from tests.cloud import counterparts
 from tests.cloud.counterparts import BUCKET, Counterpart, Server
 from tests.cloud.half_support import an_uploader, finish, keys_in, rows_in, waiting
-from tests.cloud.lease_support import AT_ONCE, host
+from tests.cloud.lease_support import Host
 from tests.lake.compact_support import TODAY, batch
 from tests.lake.support import DAY, a_batch, once, rows_of
 
 KEY = f"{TABLE}/date=20260921/order_book=btc_mxn/minutes=0/a.csv"
 NEVER = Version('"00000000000000000000000000000000"', "1")
 SIMULATED = Identity("sim", None, "csv", "five", 1)
+# One attempt, which a busy machine has time for.
+ONCE = Patience(connect_s=15, request_s=30, retries=0, retry_s=30)
 STARTS = {
     "azurite": counterparts.azurite,
     "seaweedfs": counterparts.seaweedfs,
@@ -168,12 +174,20 @@ def test_a_collection_is_queried_and_found_whole(
     assert there.store().objects(keys.recorders_prefix(TABLE)) == []
 
 
+def test_the_doctor_finds_it_fit_and_leaves_nothing_there(
+    there: Counterpart, tmp_path: Path
+) -> None:
+    findings = [*check_store(there.url, TABLE, ["btc_mxn"], tmp_path, SYSTEM_CLOCK)]
+    assert [each.detail for each in findings if each.outcome != Outcome.OK] == []
+    assert there.store().objects() == []
+
+
 def test_files_wait_while_the_store_is_away_and_are_put_once(
     there: Counterpart, tmp_path: Path
 ) -> None:
     made = [a_batch("btc_mxn", DAY + 10 * number) for number in range(4)]
     finish(tmp_path, *((each, [row for _, row in rows_of(each)]) for each in made[:2]))
-    uploader = an_uploader(there, tmp_path)
+    uploader = an_uploader(there, tmp_path, patience=ONCE)
     uploader.step()
     there.gateway.go_down()
     finish(tmp_path, *((each, [row for _, row in rows_of(each)]) for each in made[2:]))
@@ -209,7 +223,7 @@ def test_days_are_compacted_and_read_as_before(there: Counterpart, tmp_path: Pat
 
 
 def test_a_recorder_that_lives_keeps_its_book_and_a_dead_one_loses_it(there: Counterpart) -> None:
-    a, b = host(there, "a"), host(there, "b")
+    a, b = (Host(there.store(patience=ONCE), name) for name in "ab")
     assert a.takes("btc_mxn", "usd_mxn") == [True, True]
     for _ in range(int(EXPIRES_S // RENEWS_S) + 2):
         a.passes(RENEWS_S)
@@ -237,7 +251,9 @@ def test_a_store_that_knows_no_conditions_is_read_and_not_recorded_into(
         at(server, monkeypatch) as there,
     ):
         with pytest.raises(LakeError, match="has no conditional puts"):
-            claim(there.store(patience=AT_ONCE), TABLE, SIMULATED)
+            claim(there.store(), TABLE, SIMULATED)
+        findings = [*check_store(there.url, TABLE, ["btc_mxn"], tmp_path, SYSTEM_CLOCK)]
+        assert [each.check for each in findings if each.outcome == Outcome.FAILED] == [CONDITIONS]
         batch(tmp_path, 0)
         copy(tmp_path, there)
         assert Lake(there.url).read().equals(Lake(tmp_path).read())
