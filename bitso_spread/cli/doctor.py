@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from contextlib import closing
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,12 +21,13 @@ from bitso_spread.cli.options import (
     RestUrlOption,
     TableOption,
     WsUrlOption,
-    lake_folder,
+    lake_address,
     lake_place,
 )
 from bitso_spread.cli.publish_option import publish_plan
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cli.tables import write_json
+from bitso_spread.cloud.address import is_url
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
@@ -51,6 +53,16 @@ def doctor(
     rest_url: RestUrlOption = None,
     ws_url: WsUrlOption = None,
     lake: LakeOption = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            envvar="BITSO_SPREAD_STATE",
+            metavar="DIR",
+            show_default="one of your own",
+            help="Of a lake in object storage: the folder in which files wait for it.",
+        ),
+    ] = None,
     table: TableOption = layout.TABLE,
     publish: Annotated[
         str | None,
@@ -70,22 +82,23 @@ def doctor(
     A line for each check, and below those that went wrong what to do. The
     name, TLS, REST, the clock, the feed, whether both agree, and the lake
     are looked at; six to twelve requests are made for two books, and
-    nothing is recorded or left behind. The status is 1 if a check failed;
-    a warning is none.
+    nothing is recorded or left behind. Into object storage one object is
+    put, and deleted. The status is 1 if a check failed; a warning is none.
 
     Example: bitso-spread doctor --book btc_mxn --lake data
     """
     from bitso_spread.cli.exchange import open_environment
     from bitso_spread.doctor import examine
 
-    folder = lake_folder(lake_place(lake, environment), "doctor")
+    place = lake_place(lake, environment)
     shown: list[Finding] = []
     try:
         with open_environment(environment, rest_url, ws_url) as exchange:
             findings = examine(
                 exchange,
                 book or DEFAULT_BOOKS,
-                lake=folder,
+                lake=str(lake_address(place, table)) if is_url(place) else Path(place),
+                state=state,
                 table=table,
                 publish=publish_plan(publish),
             )

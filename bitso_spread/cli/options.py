@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from bitso_spread.cloud.address import Address, is_url, parse
-from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
 ADVANCED = "Advanced"
@@ -218,14 +217,3 @@ def lake_name(lake: str, table: str) -> Path | str:
     folder = layout.locate(Path(lake), table)
     check_not_inside(folder)
     return folder
-
-
-def lake_folder(lake: str, command: str) -> Path:
-    """Give the folder of a lake, for a command that needs one on a disk.
-
-    Raises:
-        UsageError: it is a URL.
-    """
-    if is_url(lake):
-        raise UsageError(f"{command} works on a lake on a disk: give a folder with --lake")
-    return Path(lake)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -130,7 +130,7 @@ def query(
     with bars(wanted=output is not None) as show:
         show(_WRITING, 0, 0)
         if sql is not None:
-            frames = _limited(place.sql(sql, **told), limit)
+            frames = _limited(place.sql(sql, **told), limit, place.place.give_up)
         elif every is not None:
             frames = _limited(place.every(every, **told, **question).lazy(), limit)
         elif stats:
@@ -181,7 +181,9 @@ def _followed(
             show(_WRITING, minutes, len(days) * _DAY_MINUTES)
 
 
-def _limited(rows: pl.LazyFrame, limit: int | None) -> Iterator[pl.DataFrame]:
+def _limited(
+    rows: pl.LazyFrame, limit: int | None, give_up: Callable[[], None] = lambda: None
+) -> Iterator[pl.DataFrame]:
     from bitso_spread.lake.sql import rows_of
 
-    return rows_of(rows if limit is None else rows.head(limit))
+    return rows_of(rows if limit is None else rows.head(limit), give_up)

@@ -15,12 +15,15 @@ _CODE = re.compile(r"<Code>(\w+)</Code>|<Error><Code>(\w+)")
 _URI = re.compile(r"Error performing [A-Z]+ (\S+)")
 _REASON = re.compile(r'(?:message|error): "([^"]+)"|(invalid peer certificate: \w+)')
 # Where credentials are to be had: an instance's own address, and the services of tokens.
-_TOKENS = re.compile(r"169\.254\.|metadata\.google|/token\b")
+_TOKENS = re.compile(r"169\.254\.|metadata\.google|/token$")
 # One such object keeps obstore from listing all that is beside it.
 _BAD_NAME = re.compile(r'(Path "[^"]*" contained empty path segment|Error parsing Path [^\n]*)')
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
 _REGION = re.compile(r"redirect without LOCATION|AuthorizationHeaderMalformed|PermanentRedirect")
-_STALE = {"ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
+_STALE = {
+    *("ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"),
+    *("AuthenticationFailed", "InvalidAuthenticationInfo"),  # Azure's
+}
 
 
 class BrokenOffError(UnreachableError):
@@ -40,8 +43,9 @@ def told(error: BaseException, address: Address) -> StoreError:
         return RefusedError(f"no credentials for {address}: {_credentials(address)}")
     code = _code_in(text)
     if code in _NO_BUCKET:
+        what = "container" if address.scheme == "az" else "bucket"
         return RefusedError(
-            f"there is no bucket {address.bucket} ({address.scheme}): make it, or name another"
+            f"there is no {what} {address.bucket} ({address.scheme}): make it, or name another"
         )
     if _REGION.search(text):
         return RefusedError(f"{address} is in another region: set AWS_REGION to the bucket's own")

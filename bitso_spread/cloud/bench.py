@@ -17,13 +17,14 @@ from uuid import uuid4
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import ChangedError, DamagedError, ExistsError
 from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 
 
 @dataclass(frozen=True, slots=True)
 class _Brought:
-    etag: str | None
+    version: Version
     sha256: str
 
 
@@ -54,7 +55,7 @@ class Bench:
                 path = self.folder / key
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(there.data)
-                self._brought[key] = _Brought(there.found.etag, _sha256(there.data))
+                self._brought[key] = _Brought(there.found.version, _sha256(there.data))
 
     def put_back(self, table: str, check: Callable[[], None] = lambda: None) -> list[str]:
         """Put what is new or other in a table; gives the keys.
@@ -77,10 +78,10 @@ class Bench:
                 continue
             check()
             if before is None:
-                key, etag = self._put_new(key, data, numbered=table == self.table)
+                key, version = self._put_new(key, data, numbered=table == self.table)
             else:
-                etag = self._replace(key, data, before)
-            self._brought[key] = _Brought(etag, _sha256(data))
+                version = self._replace(key, data, before)
+            self._brought[key] = _Brought(version, _sha256(data))
             put.append(key)
         return put
 
@@ -89,7 +90,7 @@ class Bench:
         gone = [key for key in self._brought if not (self.folder / key).exists()]
         for key in gone:
             found = self.store.head(key)
-            if found is not None and found.etag != self._brought[key].etag:
+            if found is not None and found.etag != self._brought[key].version.etag:
                 raise LakeError(f"{self.store.url_of(key)} has changed meanwhile, and is left")
             self.store.delete(key)
             del self._brought[key]
@@ -109,31 +110,31 @@ class Bench:
                 mark = f"{book}.{uuid4().hex}"
                 self.store.put_new(keys.stale_key(self.table, date, mark), b"")
 
-    def _put_new(self, key: str, data: bytes, *, numbered: bool) -> tuple[str, str | None]:
+    def _put_new(self, key: str, data: bytes, *, numbered: bool) -> tuple[str, Version]:
         folder, _, name = key.rpartition("/")
         for number in count(1):
             key = f"{folder}/{name if number == 1 else layout.numbered(name, number)}"
             try:
-                etag = self.store.put_new(key, data)
+                version = self.store.put_new(key, data)
             except ExistsError as error:
                 there = self.store.fetch(key)
                 if there.data == data:
-                    etag = there.found.etag
+                    version = there.found.version
                 elif numbered:
                     continue
                 else:
                     raise _changed(self.store.url_of(key)) from error
             self._compare(key, data)
             break
-        return key, etag
+        return key, version
 
-    def _replace(self, key: str, data: bytes, before: _Brought) -> str | None:
+    def _replace(self, key: str, data: bytes, before: _Brought) -> Version:
         try:
-            etag = self.store.replace(key, data, before.etag)
+            version = self.store.replace(key, data, before.version)
         except ChangedError as error:
             raise _changed(self.store.url_of(key)) from error
         self._compare(key, data)
-        return etag
+        return version
 
     def _compare(self, key: str, data: bytes) -> None:
         if self.store.fetch(key).data != data:

@@ -13,10 +13,12 @@ from dataclasses import asdict
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError, StoreError
 from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeError, LakeIdentityError
 from bitso_spread.lake.state import Identity
 
-_NOBODYS_ETAG = '"00000000000000000000000000000000"'
+# No object has that etag, nor that generation: it is of the first microsecond of 1970.
+_NOBODYS = Version('"00000000000000000000000000000000"', "1")
 
 
 def check_identity(store: ObjectStore, table: str, identity: Identity) -> None:
@@ -59,23 +61,35 @@ def claim(store: ObjectStore, table: str, identity: Identity) -> None:
         _compare(store, table, _read(store, table, data), identity)
     except StoreError as error:
         if "(501" in str(error):
-            raise _unconditional(store) from error
+            raise unconditional(store) from error
         raise
-    # Where a condition is not kept, the same bytes are put once more: no harm is done.
+    if not keeps_conditions(store, key, data):
+        raise unconditional(store)
+
+
+def keeps_conditions(store: ObjectStore, key: str, data: bytes) -> bool:
+    """Tell whether an object that is there, with these bytes, is kept from being put again.
+
+    Where it is not, the same bytes are put once more: no harm is done.
+
+    Raises:
+        StoreError: the store cannot be asked.
+    """
     try:
         store.put_new(key, data)
     except ExistsError:
         pass
     else:
-        raise _unconditional(store)
+        return False
     try:
-        store.replace(key, data, _NOBODYS_ETAG)
+        store.replace(key, data, _NOBODYS)
     except ChangedError:
-        return
-    raise _unconditional(store)
+        return True
+    return False
 
 
-def _unconditional(store: ObjectStore) -> LakeError:
+def unconditional(store: ObjectStore) -> LakeError:
+    """Make the error that says that a store does not keep to conditions."""
     return LakeError(
         f"{store.address} has no conditional puts (If-None-Match, If-Match), by which recorders "
         "are kept apart: upgrade the store, or collect into a folder and copy it"

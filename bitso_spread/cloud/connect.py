@@ -21,6 +21,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -112,6 +113,16 @@ def connect(address: Address, patience: Patience) -> Backend:
         raise RefusedError(
             f"{address} cannot be reached as the environment says: {_first_line(error)}"
         ) from error
+
+
+def require_obstore() -> None:
+    """Check that the library is there.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if find_spec("obstore") is None:
+        raise MissingExtraError("a lake in object storage", "cloud")
 
 
 def endpoint_of(address: Address, environ: Mapping[str, str]) -> tuple[str, str] | None:

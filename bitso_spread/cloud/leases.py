@@ -27,6 +27,7 @@ from bitso_spread.cloud.half import Half
 from bitso_spread.cloud.lease import HOLDS_S, RENEWS_S, Lease, Sign
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.cloud.rivals import Rivals
+from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.heartbeat import Heartbeat, Phase
 
@@ -42,7 +43,7 @@ _UNANSWERED = 16
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    etag: str | None
+    version: Version
     lease: Lease
 
 
@@ -73,7 +74,7 @@ class Leases:
         self._clock = clock
         self._wall = wall
         self._name: str | None = None
-        self._etag: str | None = None
+        self._version: Version | None = None
         self._sent_at = -HOLDS_S
         self._phase: Phase | None = None
         self._turns: deque[str] = deque(maxlen=_UNANSWERED)
@@ -136,10 +137,10 @@ class Leases:
             self._turns.append(sign.turn)
             key, data = self._key(name), sign.to_bytes()
             try:
-                if self._etag is None:
-                    self._etag = self._store.put_new(key, data)
+                if self._version is None:
+                    self._version = self._store.put_new(key, data)
                 else:
-                    self._etag = self._store.replace(key, data, self._etag)
+                    self._version = self._store.replace(key, data, self._version)
             except (ExistsError, ChangedError):
                 if not self._knows_its_own(key):
                     self._forget_all()
@@ -167,7 +168,7 @@ class Leases:
             return book in self._held
         lease = Lease.parse(there.data, self._store.url_of(key))
         if lease.recorder == name:
-            self._hold(lease, there.found.etag)
+            self._hold(lease, there.found.version)
             return True
         if not self._rivals.is_free(lease, seen, was_fenced=self.losses > 0):
             return False
@@ -180,7 +181,7 @@ class Leases:
             contested = lease.contested_until
         mine = self._mine(book, name, contested)
         with suppress(ChangedError):
-            self._hold(mine, self._store.replace(key, mine.to_bytes(), there.found.etag))
+            self._hold(mine, self._store.replace(key, mine.to_bytes(), there.found.version))
         return book in self._held
 
     def give_back(self, books: Iterable[str]) -> None:
@@ -193,7 +194,7 @@ class Leases:
             lease = replace(held.lease, recorder=None, recorded=ticks.get(book, 0))
             key = keys.lease_key(self._table, book)
             with suppress(ChangedError):
-                self._store.replace(key, lease.to_bytes(), held.etag)
+                self._store.replace(key, lease.to_bytes(), held.version)
 
     def end(self, *, leaves_files: bool) -> None:
         """Give all books back, and say no more; if files are left here, that stays said."""
@@ -202,9 +203,12 @@ class Leases:
             return
         key = self._key(self._name)
         if leaves_files:
-            sign = Sign(self._half.name, secrets.token_hex(8), self._beat(), ended=True)
-            with suppress(ChangedError):
-                self._store.replace(key, sign.to_bytes(), self._etag)
+            data = Sign(self._half.name, secrets.token_hex(8), self._beat(), ended=True).to_bytes()
+            with suppress(ChangedError, ExistsError):
+                if self._version is None:
+                    self._store.put_new(key, data)
+                else:
+                    self._store.replace(key, data, self._version)
         else:
             self._store.delete(key)
 
@@ -248,8 +252,8 @@ class Leases:
     def _key(self, name: str) -> str:
         return keys.recorder_key(self._table, name)
 
-    def _hold(self, lease: Lease, etag: str | None) -> None:
-        self._held = {**self._held, lease.book: _Held(etag, lease)}
+    def _hold(self, lease: Lease, version: Version) -> None:
+        self._held = {**self._held, lease.book: _Held(version, lease)}
         self._rivals.forget(lease.book)
 
     def _knows_its_own(self, key: str) -> bool:
@@ -261,7 +265,7 @@ class Leases:
         sign = Sign.parse(there.data, self._store.url_of(key))
         if sign.turn not in self._turns or sign.fenced:
             return False
-        self._etag = there.found.etag
+        self._version = there.found.version
         return True
 
     def _forget_all(self) -> None:
@@ -272,6 +276,6 @@ class Leases:
                 self._clock() - self._sent_at,
                 self._store.address,
             )
-        self._name = self._etag = None
+        self._name = self._version = None
         self._held = {}
         self.losses += 1

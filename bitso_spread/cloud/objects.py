@@ -30,6 +30,7 @@ from bitso_spread.cloud.errors import (
     ExistsError,
     StoreError,
 )
+from bitso_spread.cloud.version import Version
 from bitso_spread.waiting import result_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,13 @@ class Found:
     """Another one with each change; in quotes."""
     modified: datetime | None
     """In UTC, by the store's clock."""
+    generation: str | None = None
+    """See `Version`; None where a list told of the object."""
+
+    @property
+    def version(self) -> Version:
+        """Which state of the object it was, for a put under a condition."""
+        return Version(self.etag, self.generation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,22 +209,25 @@ class ObjectStore:
         except AbsentError:
             return None
 
-    def put_new(self, key: str, data: bytes) -> str | None:
-        """Put an object where there is none, with its SHA-256; give its etag.
+    def put_new(self, key: str, data: bytes) -> Version:
+        """Put an object where there is none, with its SHA-256; give its version.
 
         Raises:
             ExistsError: there is one. Where an answer was lost it may be this very one: `fetch` it.
         """
         return self._put(key, data, "create")
 
-    def replace(self, key: str, data: bytes, etag: str | None) -> str | None:
-        """Put another object in place of the one of that etag; give its own.
+    def replace(self, key: str, data: bytes, version: Version) -> Version:
+        """Put another object in place of that version of it; give its own.
 
         Raises:
             ChangedError: there is another one by now, or none.
         """
+        condition = version.as_condition()
+        if not condition:
+            raise StoreError(f"{self.address} gives its objects no etags, which puts must name")
         try:
-            return self._put(key, data, {"e_tag": etag})
+            return self._put(key, data, condition)
         except ExistsError as error:
             # S3's 409: another put of it is under way.
             raise ChangedError(f"{self.url_of(key)} is being changed") from error
@@ -236,14 +247,14 @@ class ObjectStore:
         self._under_way.add(future)
         return future
 
-    def _put(self, key: str, data: bytes, mode: Any) -> str | None:
+    def _put(self, key: str, data: bytes, mode: Any) -> Version:
         async def put(key: str) -> PutResult:
             attributes = {_SHA256: hashlib.sha256(data).hexdigest()}
             return await self._backend.put_async(
                 key, data, mode=mode, attributes=attributes, use_multipart=False
             )
 
-        return _result(self._submit(self._ask("put", put, key)))["e_tag"]
+        return Version.of(_result(self._submit(self._ask("put", put, key))))
 
     async def _level(self, prefix: str) -> Level:
         answer = await self._list(self._backend.list_with_delimiter_async, prefix)
@@ -338,4 +349,7 @@ def _result(future: Future[T]) -> T:
 
 
 def _found(meta: Mapping[str, Any]) -> Found:
-    return Found(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"])
+    version = Version.of(meta)
+    return Found(
+        meta["path"], meta["size"], version.etag, meta["last_modified"], version.generation
+    )

@@ -102,7 +102,7 @@ class Rivals:
                 return False
             try:
                 dead = replace(sign, fenced=True)
-                self._store.replace(key, dead.to_bytes(), there.found.etag)
+                self._store.replace(key, dead.to_bytes(), there.found.version)
             except ChangedError:
                 return False
             if not ours:

@@ -119,7 +119,7 @@ class Shipper:
         if left.data is None:
             self._store.delete(key)
         else:
-            self._store.replace(key, left.data, there.found.etag)
+            self._store.replace(key, left.data, there.found.version)
         self._say_doubled(file, left, aside)
 
     def _put_file(self, file: WrittenFile, data: bytes) -> str | None:
@@ -165,7 +165,7 @@ class Shipper:
             if not self._keeper.may_put(file.book):
                 raise StoreError(f"the lease of {file.book} has run out meanwhile: its files wait")
             try:
-                etag = self._store.put_new(key, data)
+                etag = self._store.put_new(key, data).etag
             except ExistsError:
                 found = self._store.head(key)
                 if found is None:

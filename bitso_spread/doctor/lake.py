@@ -25,6 +25,7 @@ from bitso_spread.lake.state import Batch, LakeState
 from bitso_spread.model import Sample, State
 
 WRITABLE, ROOM, OTHERS = "lake writable", "room on the disk", "other collectors"
+STATE = "state writable"
 
 # Measured on files of 600 rows with five columns.
 _BYTES_OF_600_ROWS = {"CSV": 42_000, "Parquet": 6_000}
@@ -43,30 +44,39 @@ def check_lake(lake: Path, table: str, books: Sequence[str]) -> Iterator[Finding
     yield _check_others(lake, table, books)
 
 
+def check_local_half(state: Path, table: str, books: int) -> Iterator[Finding]:
+    """Look at the folder, absolute, where rows of so many books wait for object storage."""
+    base = _nearest(state)
+    yield _check_writable(state, table, base, STATE, "--state")
+    yield check_room(shutil.disk_usage(base).free, books, "--state")
+
+
 def _nearest(folder: Path) -> Path:
     """Give the folder, or the nearest one above it that exists."""
     return next(path for path in (folder, *folder.parents) if os.path.lexists(path))
 
 
-def _check_writable(lake: Path, table: str, base: Path) -> Finding:
-    advice = "give --lake a folder that this user may write, on a local disk"
+def _check_writable(
+    lake: Path, table: str, base: Path, check: str = WRITABLE, option: str = "--lake"
+) -> Finding:
+    advice = f"give {option} a folder that this user may write, on a local disk"
     if not base.is_dir():
-        return failed(WRITABLE, f"{base} is not a folder", "give --lake another folder")
+        return failed(check, f"{base} is not a folder", f"give {option} another folder")
     state = layout.state_folder(lake)
     for folder in (lake / table, layout.locks_folder(lake, table), state):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-            return failed(WRITABLE, f"{folder} cannot be written", advice)
+            return failed(check, f"{folder} cannot be written", advice)
     try:
         took_s = _commit(state if state.is_dir() else base)
     except (OSError, sqlite3.Error, LakeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         detail = f"nothing can be written in {base}: {printable(reason or str(error))}"
-        return failed(WRITABLE, detail, advice)
+        return failed(check, detail, advice)
     there = "" if base == lake else " is not there yet, and can be made"
     detail = f"{lake}{there}; a second's rows are on the disk in {ms(took_s)}"
     if took_s > _COMMIT_S:
-        return warning(WRITABLE, detail, "rows will be durable only that late: use a faster disk")
-    return ok(WRITABLE, detail)
+        return warning(check, detail, "rows will be durable only that late: use a faster disk")
+    return ok(check, detail)
 
 
 def _commit(folder: Path) -> float:
@@ -82,13 +92,13 @@ def _commit(folder: Path) -> float:
             return time.monotonic() - began
 
 
-def check_room(free: int, books: int) -> Finding:
+def check_room(free: int, books: int, option: str = "--lake") -> Finding:
     """Tell for how long so many books can be recorded into so many free bytes."""
     days = {form: free / (size * DAY_S / 600 * books) for form, size in _BYTES_OF_600_ROWS.items()}
     lasts = " or ".join(f"{count:,.0f} days as {form}" for form, count in days.items())
     of = "one book" if books == 1 else f"{books} books"
     detail = f"{free / _GIB:,.1f} GiB are free: {lasts} of {of}"
-    advice = "make room, or give --lake a folder on another disk; Parquet takes a seventh"
+    advice = f"make room, or give {option} a folder on another disk; Parquet takes a seventh"
     if days["CSV"] < 1:
         return failed(ROOM, detail, advice)
     return warning(ROOM, detail, advice) if days["CSV"] < _FEW_DAYS else ok(ROOM, detail)
@@ -100,11 +110,16 @@ def _check_others(lake: Path, table: str, books: Sequence[str]) -> Finding:
         held = _held(folder)
     except (OSError, LakeError) as error:
         return skipped(OTHERS, f"the locks cannot be tried: {printable(str(error))}")
+    return judge_others(held, books, "folder")
+
+
+def judge_others(held: Sequence[str], books: Sequence[str], place: str) -> Finding:
+    """Tell what it means that somebody has the first of these books; a lake is a `place`."""
     if mine := [book for book in held if book in books]:
         return failed(
             OTHERS,
             f"another collector records {listed(mine)} in this lake",
-            "stop it, choose other books, or give --lake another folder",
+            f"stop it, choose other books, or give --lake another {place}",
         )
     if held:
         return ok(OTHERS, f"another collector records {listed(held)} here, and none of these books")

@@ -199,13 +199,16 @@ class Lake:
 
     def every(self, length: str, **asking: Unpack[Asking]) -> pl.DataFrame:
         """Sum up each book by spans such as ``10m``: see `bitso_spread.lake.summary.every`."""
-        return summary.every(self.asked(**asking), length, asking.get("tz", "UTC"))
+        zone = asking.get("tz", "UTC")
+        return summary.every(self.asked(**asking), length, zone, give_up=self.place.give_up)
 
     def stats(
         self, thresholds: Sequence[float] = summary.THRESHOLDS, **asking: Unpack[Asking]
     ) -> pl.DataFrame:
         """Sum up each book over all rows: see `bitso_spread.lake.summary.stats`."""
-        return summary.stats(self.asked(**asking), thresholds, missed=self._missed)
+        return summary.stats(
+            self.asked(**asking), thresholds, missed=self._missed, give_up=self.place.give_up
+        )
 
     def sql(self, query: str, *, columns: str | None = None, **told: Unpack[Told]) -> pl.LazyFrame:
         """Give the plan of a SELECT over the table, whose rows `scan` gives; collect it for them.

@@ -16,6 +16,7 @@ from bitso_spread.errors import UnknownBookError, UsageError
 from bitso_spread.lake.merge import at_least_one
 from bitso_spread.lake.pruning import BOOK_KEY
 from bitso_spread.model import parse_book
+from bitso_spread.waiting import hearing
 
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|--[^\n]*|/\*.*?\*/)|(?P<text>'(?:[^']|'')*')"""
@@ -68,8 +69,12 @@ def plan(
     return planned
 
 
-def rows_of(planned: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+def rows_of(
+    planned: pl.LazyFrame, give_up: Callable[[], None] = lambda: None
+) -> Iterator[pl.DataFrame]:
     """Carry out a plan, and give its rows in frames that follow one another: at least one.
+
+    `give_up` is called on Ctrl-C: whoever reads the lake waits for nothing any more.
 
     Raises:
         UsageError: two things cannot be compared, or the like; the message says which.
@@ -77,7 +82,7 @@ def rows_of(planned: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """
     with errors():
         empty = pl.DataFrame(schema=planned.collect_schema())
-        yield from at_least_one(planned.collect_batches(), empty)
+        yield from at_least_one(hearing(planned.collect_batches(), give_up), empty)
 
 
 class errors:  # noqa: N801  (used as `contextlib.suppress` is)

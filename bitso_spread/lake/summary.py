@@ -16,6 +16,7 @@ from bitso_spread.errors import UsageError
 from bitso_spread.lake.columns import INSTANT, TIME
 from bitso_spread.lake.filters import check_zone
 from bitso_spread.model import State
+from bitso_spread.waiting import hearing
 
 THRESHOLDS = (0.1, 0.5, 1.0)
 """Spreads, in percent, above which the share of time is told."""
@@ -56,7 +57,13 @@ def check_thresholds(thresholds: Sequence[float]) -> None:
             raise UsageError(f"--threshold {limit:g}: give a spread in percent, such as 0.5")
 
 
-def every(rows: pl.LazyFrame, length: str, tz: str = "UTC") -> pl.DataFrame:
+def every(
+    rows: pl.LazyFrame,
+    length: str,
+    tz: str = "UTC",
+    *,
+    give_up: Callable[[], None] = lambda: None,
+) -> pl.DataFrame:
     """Sum up each book by spans of time; a row for each in which there are rows.
 
     The columns: ``orderbook_timestamp`` (the start of the span, UTC), ``book``, ``count`` (rows),
@@ -67,6 +74,7 @@ def every(rows: pl.LazyFrame, length: str, tz: str = "UTC") -> pl.DataFrame:
         rows: with the five columns, in any order.
         length: ``1m``, ``10m``, ``1h``, ``1d`` and the like.
         tz: the zone whose clocks cut the spans: ``1d`` runs from midnight to midnight there.
+        give_up: called on Ctrl-C: whoever reads the rows waits for nothing any more.
 
     Raises:
         UsageError: the length or the zone is none.
@@ -104,7 +112,7 @@ def every(rows: pl.LazyFrame, length: str, tz: str = "UTC") -> pl.DataFrame:
         part.with_columns(start.dt.convert_time_zone("UTC").alias("start"))
         .group_by("start", "book")
         .agg(sums)
-        for part in _parts(rows, [TIME, "book", "bid", "ask", "spread"])
+        for part in _parts(rows, [TIME, "book", "bid", "ask", "spread"], give_up)
     )
     summed = _summed(parts, ["start", "book"], again)
     return summed.sort("start", "book").select(
@@ -122,6 +130,7 @@ def stats(
     thresholds: Sequence[float] = THRESHOLDS,
     *,
     missed: Callable[[], pl.DataFrame] | None = None,
+    give_up: Callable[[], None] = lambda: None,
 ) -> pl.DataFrame:
     """Sum up each book over all rows; a row for each book, in order.
 
@@ -136,6 +145,7 @@ def stats(
         thresholds: in percent.
         missed: gives the spans that were missed, ``book``, ``first`` and ``last``, where there are
             rows without prices and without a ``state``.
+        give_up: called on Ctrl-C: whoever reads the rows waits for nothing any more.
 
     Raises:
         UsageError: a threshold is no spread in percent.
@@ -157,12 +167,15 @@ def stats(
     kept = _Kept()
 
     def parts() -> Iterator[pl.DataFrame]:
-        for part in _parts(rows, names):
+        for part in _parts(rows, names, give_up):
             kept.add(part)
             yield _with_missed(part, spans).group_by("book").agg(sums)
 
     summed = _summed(parts(), ["book"], again).sort("book")
-    quantiles = kept.quantiles(rows, dict(summed.select("book", "known").iter_rows()))
+    quantiles = kept.quantiles(
+        lambda: _parts(rows, ["book", "spread"], give_up),
+        dict(summed.select("book", "known").iter_rows()),
+    )
     share = [_per_known(pl.col(_above(limit)) * 100) for limit in thresholds]
     return summed.join(quantiles, on="book", how="left").select(
         "book",
@@ -202,12 +215,14 @@ def _per_known(total: pl.Expr) -> pl.Expr:
     return pl.when(pl.col("known") > 0).then(total / pl.col("known"))
 
 
-def _parts(rows: pl.LazyFrame, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _parts(
+    rows: pl.LazyFrame, names: Sequence[str], give_up: Callable[[], None]
+) -> Iterator[pl.DataFrame]:
     wanted = rows.select(names)
     # Where there are no rows, there are still columns.
     yield pl.DataFrame(schema=wanted.collect_schema())
     # Whole portions of the scan: their order does not matter here.
-    yield from wanted.collect_batches(maintain_order=False, lazy=True)
+    yield from hearing(wanted.collect_batches(maintain_order=False, lazy=True), give_up)
 
 
 def _summed(
@@ -251,6 +266,10 @@ def _with_missed(part: pl.DataFrame, spans: _Once) -> pl.DataFrame:
     return found.with_columns((blank & inside).alias("missed"))
 
 
+_Again = Callable[[], Iterator[pl.DataFrame]]
+"""Reads book and spread of the rows once more."""
+
+
 class _Kept:
     """Known spreads for the quantiles: all of them, or, of too many, how many are in each bin."""
 
@@ -271,10 +290,10 @@ class _Kept:
         if len(self._bins) == _MOST_PARTS:
             self._bins = [self._binned()]
 
-    def quantiles(self, rows: pl.LazyFrame, known: Mapping[str, int]) -> pl.DataFrame:
+    def quantiles(self, again: _Again, known: Mapping[str, int]) -> pl.DataFrame:
         """Give the quantiles of each book, of which so many spreads are known."""
         if self._spreads is None:
-            spreads = self._of_ranks(rows, known)
+            spreads = self._of_ranks(again, known)
         else:
             kept = pl.concat([*self._spreads, _NO_SPREADS]).sort("book", "spread")
             spreads = kept.with_columns(pl.int_range(pl.len()).over("book").alias("rank"))
@@ -301,7 +320,7 @@ class _Kept:
         )
         return pl.concat([empty, found], how="diagonal")
 
-    def _of_ranks(self, rows: pl.LazyFrame, known: Mapping[str, int]) -> pl.DataFrame:
+    def _of_ranks(self, again: _Again, known: Mapping[str, int]) -> pl.DataFrame:
         """Read again, and give the spreads of the bins that the quantiles lie in, ranked."""
         ranks = pl.DataFrame(
             sorted(
@@ -330,7 +349,7 @@ class _Kept:
         needed = needed.select("book", _BIN, "from").unique()
         parts = [
             part.filter(_KNOWN).with_columns(_bin()).join(needed, on=["book", _BIN])
-            for part in _parts(rows, ["book", "spread"])
+            for part in again()
         ]
         within = pl.int_range(pl.len()).over("book", _BIN)
         return (

@@ -165,7 +165,7 @@ def _add_all(
     for done, date in enumerate(dates):
         on_progress(done, len(dates))
         asked = Question(**{**question, "date": date, "book": books})
-        sums.add(lake.asked(columns=FIVE, on_bad=on_bad, **asked))
+        sums.add(lake.asked(columns=FIVE, on_bad=on_bad, **asked), lake.place.give_up)
     on_progress(len(dates), len(dates))
 
 

@@ -6,13 +6,14 @@ Where the rows come from is `data`'s business.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 
 from bitso_spread.lake.columns import TIME
 from bitso_spread.report.bins import Bins
 from bitso_spread.report.grid import Grid, fine
+from bitso_spread.waiting import hearing
 
 _CELL = "cell"
 _SPREAD = pl.col("spread")
@@ -42,10 +43,10 @@ class Sums:
         self._cells: list[pl.DataFrame] = []
         self._counts: Counter[tuple[str, int]] = Counter()
 
-    def add(self, rows: pl.LazyFrame) -> None:
-        """Add rows, in any order."""
+    def add(self, rows: pl.LazyFrame, give_up: Callable[[], None]) -> None:
+        """Add rows, in any order; `give_up` is as in `bitso_spread.lake.summary.stats`."""
         cells = []
-        for part in _parts(rows):
+        for part in _parts(rows, give_up):
             cells.append(self._of_cells(part))
             self._count(part)
         if cells:
@@ -117,10 +118,10 @@ def _means(cells: pl.DataFrame, *keys: pl.Expr) -> pl.DataFrame:
     )
 
 
-def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+def _parts(rows: pl.LazyFrame, give_up: Callable[[], None]) -> Iterator[pl.DataFrame]:
     wanted = rows.select(TIME, "book", "bid", "ask", "spread")
     # Whole portions of the scan: their order does not matter here.
-    for part in wanted.collect_batches(maintain_order=False, lazy=True):
+    for part in hearing(wanted.collect_batches(maintain_order=False, lazy=True), give_up):
         # Another writer's row may hold what is no number, of which no sum can be drawn.
         spread = _SPREAD.is_finite() & pl.all_horizontal(pl.col("bid", "ask").is_finite())
         yield part.with_columns(pl.when(spread).then(pl.col("bid", "ask", "spread")))

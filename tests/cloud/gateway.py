@@ -60,7 +60,7 @@ class Fault:
         return True
 
 
-@dataclass(slots=True)
+@dataclass
 class Gateway:
     """Forwards HTTP requests to a server's port on loopback, and notes each."""
 
@@ -144,6 +144,21 @@ class Gateway:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()
 
+    def forward(
+        self, command: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, HTTPMessage, bytes]:
+        """Ask the server itself."""
+        connection = HTTPConnection("127.0.0.1", self.port_behind, timeout=30)
+        try:
+            connection.request(command, path, body, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+            if command == "HEAD":
+                answer.headers["X-Length"] = answer.headers.get("Content-Length", "0")
+            return answer.status, answer.headers, data
+        finally:
+            connection.close()
+
     def __enter__(self) -> Self:
         self.come_up()
         return self
@@ -198,7 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
             if how in faults:
                 self._answer(status, {}, _error(code))
                 return
-        status, headers, data = self._ask(body)
+        status, headers, data = self.passes_to.forward(
+            self.command, self.path, body, dict(self.headers)
+        )
         if "lose" in faults:
             self.close_connection = True
             return
@@ -215,18 +232,6 @@ class _Handler(BaseHTTPRequestHandler):
         if "list-type" in query:
             return Request("list", query.get("prefix", [""])[0], bucket, "delimiter" not in query)
         return Request(self.command.lower(), key, bucket)
-
-    def _ask(self, body: bytes) -> tuple[int, HTTPMessage, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.passes_to.port_behind, timeout=30)
-        try:
-            connection.request(self.command, self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            data = answer.read()
-            if self.command == "HEAD":
-                answer.headers["X-Length"] = answer.headers.get("Content-Length", "0")
-            return answer.status, answer.headers, data
-        finally:
-            connection.close()
 
     def _answer(
         self, status: int, headers: dict[str, str], data: bytes, *, cut: bool = False

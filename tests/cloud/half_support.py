@@ -17,8 +17,7 @@ from bitso_spread.lake.state import Batch, LakeState
 from bitso_spread.lake.uploads import Uploads
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.model import Sample
-from tests.cloud.conftest import S3
-from tests.cloud.lease_support import AT_ONCE
+from tests.cloud.lease_support import AT_ONCE, Place
 from tests.lake.support import table_rows
 
 
@@ -49,7 +48,7 @@ def finish(half: Path, *batches: tuple[Batch, Iterable[Sample]]) -> None:
 
 
 def an_uploader(
-    s3: S3,
+    s3: Place,
     half: Path,
     keeper: FakeKeeper | LeaseKeeper | None = None,
     on_object: OnObject = lambda *_: None,

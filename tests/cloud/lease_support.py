@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from bitso_spread.cloud.connect import Patience
 from bitso_spread.cloud.half import Half
@@ -10,7 +11,6 @@ from bitso_spread.cloud.leases import Leases
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, Phase
 from bitso_spread.lake.layout import TABLE
-from tests.cloud.conftest import S3
 
 AT_ONCE = Patience(connect_s=1, request_s=2, retries=0, retry_s=2)
 """For tests in which the store is away: each attempt is counted."""
@@ -38,6 +38,13 @@ def a_beat(host: str, pid: int = 1, **last_ticks: int) -> Heartbeat:
         rows_in_memory=0,
         rows_in_journal=0,
     )
+
+
+class Place(Protocol):
+    """Where a lake may be."""
+
+    def store(self, *, patience: Patience = ...) -> ObjectStore:
+        """Open it."""
 
 
 @dataclass
@@ -95,6 +102,6 @@ class Host:
         return [self.leases.take(book, seen=seen) for book in books]
 
 
-def host(s3: S3, name: str, half: str = "") -> Host:
+def host(s3: Place, name: str, half: str = "") -> Host:
     """A recorder on a host of its own."""
     return Host(s3.store(patience=AT_ONCE), name, half)

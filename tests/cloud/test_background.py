@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -48,23 +49,40 @@ def test_ctrl_c_ends_a_request_that_has_no_answer(s3: S3, ask: str) -> None:
         assert time.monotonic() - begun < 5
 
 
-@pytest.mark.parametrize("command", ["query", "verify"])
+SQL = "SELECT max(spread) FROM BitsoSpreadMonitor"
+
+
+@pytest.mark.parametrize(
+    ("command", "answered"),
+    [
+        (["query"], 0),
+        (["verify"], 0),
+        # The latest file is fetched where a person waits for it, the others where polars does.
+        (["query", "--stats"], 1),
+        (["query", "--every", "10m"], 1),
+        (["query", "--sql", SQL], 1),
+    ],
+    ids=["query", "verify", "stats", "every", "sql"],
+)
 def test_ctrl_c_ends_a_command_whose_lake_does_not_answer(
-    s3: S3, tmp_path: Path, command: str
+    s3: S3, tmp_path: Path, command: list[str], answered: int
 ) -> None:
     for minutes in (0, 10, 20):
         batch(tmp_path, minutes)
         batch(tmp_path, minutes, day=1)
     s3.copy(tmp_path)
-    s3.gateway.harm("delay", "get", seconds=20)
+    gets = count(1)
+    s3.gateway.harm(
+        "delay", lambda request: request.kind == "get" and next(gets) > answered, seconds=20
+    )
     with subprocess.Popen(
-        [sys.executable, "-m", "bitso_spread", command, "--lake", s3.url],
+        [sys.executable, "-m", "bitso_spread", *command, "--lake", s3.url],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     ) as process:
-        deadline = time.monotonic() + 20
-        while not s3.gateway.counts()["get"] and time.monotonic() < deadline:
+        deadline = time.monotonic() + 30
+        while s3.gateway.counts()["get"] <= answered and time.monotonic() < deadline:
             time.sleep(0.01)
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)

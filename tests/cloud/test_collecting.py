@@ -16,6 +16,7 @@ import pytest
 from bitso_spread.cloud import keys
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.cloud.recorders import examine_store
+from bitso_spread.cloud.version import Version
 from bitso_spread.collector import Collector, Plan
 from bitso_spread.errors import LakeIdentityError
 from bitso_spread.exchange.environment import environment
@@ -186,7 +187,7 @@ def test_a_store_without_conditions_is_told_in_a_line(
 ) -> None:
     put = ObjectStore._put
 
-    def whatever_is_there(self: ObjectStore, key: str, data: bytes, _: object) -> str | None:
+    def whatever_is_there(self: ObjectStore, key: str, data: bytes, _: object) -> Version:
         return put(self, key, data, "overwrite")
 
     monkeypatch.setattr(ObjectStore, "_put", whatever_is_there)

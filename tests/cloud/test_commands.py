@@ -277,7 +277,7 @@ def test_a_file_in_a_store_that_cannot_be_imported_is_told_by_its_url(
         (("query", "--lake", "s3://x"), 2, "'s3://x' names no bucket: write s3://bucket/prefix"),
         (("query", "--lake", "s3://no-such-bucket-here/a"), 1, "there is no bucket no-such-buck"),
         (("verify", "--lake", "{url}/none"), 1, "there is no lake at {url}/none: it has no folder"),
-        (("doctor", "--lake", "{url}"), 2, "doctor works on a lake on a disk: give a folder"),
+        (("doctor", "--lake", "s3://x"), 2, "'s3://x' names no bucket: write s3://bucket/prefix"),
         (("query", "--state", "."), 2, "--state goes with a lake in object storage"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from bitso_spread.cloud.compaction import compact, compact_day
 from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.compaction import CompactedDay, Outcome
 from bitso_spread.lake.layout import DAILY_TABLE, TABLE
@@ -129,11 +130,11 @@ def test_two_that_compact_a_day_at_a_time_do_not_undo_each_other(
     replaced = ObjectStore.replace
     first = [True]
 
-    def beaten(self: ObjectStore, key: str, data: bytes, etag: str | None) -> str | None:
+    def beaten(self: ObjectStore, key: str, data: bytes, version: Version) -> Version:
         if first:
             first.clear()
             compact_day(s3.store(), TABLE, "btc_mxn", DATES[0], today=TODAY, prune=True)
-        return replaced(self, key, data, etag)
+        return replaced(self, key, data, version)
 
     monkeypatch.setattr(ObjectStore, "replace", beaten)
     with pytest.raises(LakeError, match="has changed meanwhile, and is left: do it again"):

@@ -14,6 +14,7 @@ from bitso_spread.cloud.compaction import compact_day
 from bitso_spread.cloud.importing import import_rows
 from bitso_spread.cloud.keeper import LeaseKeeper
 from bitso_spread.cloud.objects import ObjectStore
+from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeBusyError, LakeError, LakeIdentityError
 from bitso_spread.lake.importing import Imported
 from bitso_spread.lake.layout import TABLE
@@ -164,7 +165,7 @@ def test_an_import_that_lost_its_leases_puts_nothing_more(
 
     def lost_and_had_again(
         self: Bench, key: str, data: bytes, *, numbered: bool
-    ) -> tuple[str, str | None]:
+    ) -> tuple[str, Version]:
         puts[0] += 1
         done = put(self, key, data, numbered=numbered)
         if puts[0] == after:

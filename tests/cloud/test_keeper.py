@@ -9,6 +9,7 @@ from bitso_spread.cloud.errors import RefusedError
 from bitso_spread.cloud.keeper import LeaseKeeper, Standing
 from bitso_spread.cloud.lease import EXPIRES_S, RENEWS_S
 from bitso_spread.cloud.objects import Fetched, ObjectStore
+from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeIdentityError
 from bitso_spread.lake.layout import TABLE
 from tests.cloud.conftest import S3
@@ -141,7 +142,7 @@ def test_a_store_that_is_slow_keeps_nobody_from_its_leases(
     books = [f"b{number:02}_mxn" for number in range(54)]
     put, fetch = ObjectStore.put_new, ObjectStore.fetch
 
-    def slow_put(self: ObjectStore, key: str, data: bytes) -> str | None:
+    def slow_put(self: ObjectStore, key: str, data: bytes) -> Version:
         a.passes(1.0)
         return put(self, key, data)
 

@@ -11,6 +11,7 @@ from bitso_spread.cloud.errors import UnreachableError
 from bitso_spread.cloud.lease import EXPIRES_S, HOLDS_S, RENEWS_S
 from bitso_spread.cloud.leases import CONTESTED_S
 from bitso_spread.cloud.remote import BRISK
+from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.layout import TABLE
 from tests.cloud.conftest import S3
@@ -300,10 +301,10 @@ def test_a_sign_of_life_at_the_last_instant_is_stronger(
     b.leases.renew()
     replace = b.store.replace
 
-    def late(key: str, data: bytes, etag: str | None) -> str | None:
+    def late(key: str, data: bytes, version: Version) -> Version:
         # It renews after the other one has looked, and before that one has fenced it.
         a.leases.renew()
-        return replace(key, data, etag)
+        return replace(key, data, version)
 
     monkeypatch.setattr(b.store, "replace", late)
     assert b.takes("btc_mxn") == [False]

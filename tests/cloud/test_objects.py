@@ -25,9 +25,9 @@ QUICK = Patience(connect_s=1, request_s=1, retries=3, retry_s=5)
 
 def test_what_was_put_is_read_and_found(s3: S3) -> None:
     store = s3.store()
-    etag = store.put_new("T/date=20240725/a.csv", b"hello\n")
+    version = store.put_new("T/date=20240725/a.csv", b"hello\n")
     (found,) = store.objects("T")
-    assert (found.key, found.size, found.etag) == ("T/date=20240725/a.csv", 6, etag)
+    assert (found.key, found.size, found.version) == ("T/date=20240725/a.csv", 6, version)
     assert found.modified is not None
     assert found.modified.tzinfo is not None
     assert store.get(found.key) == b"hello\n"

@@ -18,6 +18,7 @@ from bitso_spread.cloud.lease import RENEWS_S
 from bitso_spread.cloud.objects import Level, ObjectStore
 from bitso_spread.cloud.remote import BRISK
 from bitso_spread.cloud.uploader import Uploader
+from bitso_spread.cloud.version import Version
 from bitso_spread.lake.layout import TABLE, aside_folder
 from bitso_spread.lake.uploads import Uploads
 from bitso_spread.lake.writer import encode
@@ -233,9 +234,9 @@ def test_where_etags_are_no_checksums_it_is_read_back(
     finish(tmp_path, *batches(1)[:1])
     put = ObjectStore.put_new
 
-    def as_google(self: ObjectStore, key: str, data: bytes) -> str:
+    def as_google(self: ObjectStore, key: str, data: bytes) -> Version:
         put(self, key, data)
-        return '"CJ2z"'
+        return Version('"CJ2z"', "1")
 
     monkeypatch.setattr(ObjectStore, "put_new", as_google)
     an_uploader(s3, tmp_path).step()
@@ -366,7 +367,7 @@ def test_a_put_that_is_under_way_still_is_not_put_under_another_name(
     put = ObjectStore.put_new
     under_way: list[tuple[str, bytes]] = []
 
-    def conflict(self: ObjectStore, key: str, data: bytes) -> str | None:
+    def conflict(self: ObjectStore, key: str, data: bytes) -> Version:
         if not under_way:
             # S3's answer (409) to the second of two puts at a time: the first may yet come to be.
             under_way.append((key, data))
@@ -428,7 +429,7 @@ def test_who_is_frozen_over_a_takeover_takes_back_what_is_doubled(
     put = ObjectStore.put_new
     frozen = [False]
 
-    def long(self: ObjectStore, key: str, data: bytes) -> str | None:
+    def long(self: ObjectStore, key: str, data: bytes) -> Version:
         if self is uploader._store and not frozen[0]:
             # The virtual machine stands still, with all its clocks, and the other one takes over.
             frozen[0] = True
