@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bitso_spread.clock import SYSTEM_CLOCK, Clock, check_interval
+from bitso_spread.counting import many
 from bitso_spread.errors import ExchangeError
 from bitso_spread.exchange.standing import Standing
 from bitso_spread.model import Sample, State
@@ -206,7 +207,8 @@ class Sampler:
 
     def _missing(self, first: int, last: int) -> Iterator[Tick | Gap]:
         count = (last - first) // self.interval + 1
-        log.warning("%d ticks were missed: the recorder was stopped, or the machine asleep", count)
+        ticks = many(count, "tick", ("was", "were"))
+        log.warning("%s missed: the recorder was stopped, or the machine asleep", ticks)
         if count > MISSED_LIMIT:
             yield Gap(first, last)
             return

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from bitso_spread.board import Line, Order, View
 from bitso_spread.cli.board_table import ALERT, draw_table
+from bitso_spread.counting import many
 
 _BAR, _BAR_ASCII = ("━", "─"), ("#", "-")
 _BAR_WIDTH = 30
@@ -103,7 +104,7 @@ def _title(scene: Scene, width: int) -> Text:
         title.append(f" {scene.mark} ", style="bold reverse")
     if scene.lines:
         count = len(scene.lines)
-        books = "1 book" if count == 1 else f"{count} books"
+        books = many(count, "book")
         order = ", widest spread first" if scene.view.order is Order.SPREAD else ""
         title.append(f"  {books}{order}")
     return _spread_out(

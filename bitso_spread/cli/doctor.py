@@ -26,6 +26,7 @@ from bitso_spread.cli.options import (
 from bitso_spread.cli.publish_option import publish_plan
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cli.tables import write_json
+from bitso_spread.counting import many
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _end(shown: list[Finding], form: Form) -> None:
         return
     counts = Counter(finding.outcome.value for finding in shown)
     summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in _MARKS if counts[outcome])
-    say(f"{len(shown)} checks: {summary}")
+    say(f"{many(len(shown), 'check')}: {summary}")
 
 
 def _print(finding: Finding) -> None:

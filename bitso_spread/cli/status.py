@@ -15,6 +15,7 @@ from bitso_spread.cli.logs import warn
 from bitso_spread.cli.options import HeldLakeOption, TableOption, lake_address
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cloud.address import is_url
+from bitso_spread.counting import word
 from bitso_spread.lake import layout
 from bitso_spread.lake.misnamed import meant
 
@@ -168,16 +169,18 @@ def _lines(one: Collector, now: float) -> list[str]:
         return [f"{one.verdict.value}: {one.path}", ""]
     simulated = "SIMULATED" if beat.environment == layout.SIMULATED else beat.environment
     rejected, journal = sum(beat.rejected.values()), beat.rows_in_journal
+    counts = {"tick": beat.ticks, "reconnect": beat.reconnects, "rejected frame": rejected}
     lines = [
         f"{one.verdict.value}: process {beat.pid} on {beat.host}, {simulated}",
         f"  since {_time(beat.since)}, bitso-spread {beat.version}",
-        f"  {beat.ticks} ticks, {beat.reconnects} reconnects, {rejected} rejected frames",
+        "  " + ", ".join(f"{count} {word(count, what)}" for what, count in counts.items()),
         f"  rows in no file yet: {beat.rows_in_memory} in memory, {journal} in the journal",
     ]
     if (to := beat.publishing) is not None:
         since = "" if to.since is None else f" since {_time(to.since)}"
         why = "" if to.why is None else f": {to.why}"
-        lines.append(f"  to be published to {to.address}: {to.waiting} samples{since}{why}")
+        samples = f"{to.waiting} {word(to.waiting, 'sample')}"
+        lines.append(f"  to be published to {to.address}: {samples}{since}{why}")
     if beat.store is not None:
         since = "" if beat.store.since is None else f" since {_time(beat.store.since)}"
         lines.append(f"  files that are not in {beat.store.url} yet: {beat.store.files}{since}")

@@ -37,7 +37,7 @@ def put_lake(lake: Path, book: str, *runs: tuple[int, float | None], env: str = 
     path.write_bytes(encode(samples, "csv", "five"))
 
 
-def put_history(lake: Path) -> None:
+def put_history(lake: Path, of: int = 2) -> None:
     (lake / TABLE).mkdir(parents=True)
     over = Alert(
         "btc_mxn", Kind.SPREAD, 0.5, NOON, NOON + 3, NOON + 63, 0.61234567, None,
@@ -46,7 +46,7 @@ def put_history(lake: Path) -> None:
     open_ = Alert("usd_mxn", Kind.NO_DATA, None, NOON + 86400, NOON + 86460, NOON + 86500)
     with AlertLog(alert_file(lake, TABLE)) as log:
         log.write(
-            [(over, "sim"), (open_, "sim")],
+            [(over, "sim"), (open_, "sim")][:of],
             [
                 Delivery(over.id, Change.FIRED, "webhook", Outcome.SENT),
                 Delivery(over.id, Change.CLEARED, "webhook", Outcome.FAILED),
@@ -94,6 +94,12 @@ def test_it_lists_what_is_asked_for(
     assert status == 0
     assert [row["book"] for row in rows(out)] == books
     assert ("none of the 2 alerts" in err) == (not books)
+
+
+def test_of_one_alert_it_says_one(run: Run, tmp_path: Path) -> None:
+    put_history(tmp_path, of=1)
+    status, _, err = run("alerts", "--lake", str(tmp_path), "--book", "eth_mxn")
+    assert (status, f"the only alert of {tmp_path} does not match" in err) == (0, True)
 
 
 @pytest.mark.parametrize("form", ["table", "json", "ndjson"])

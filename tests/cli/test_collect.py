@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,14 @@ def test_it_says_where_the_lake_is_what_it_holds_and_what_to_type_next(
     assert len(paths) == 4
     assert all(path.is_absolute() and pl.read_csv(path).height in {1, 2} for path in paths)
     assert "\x1b" not in out + err
+
+
+def test_of_one_row_it_says_one(start: Start, tmp_path: Path) -> None:
+    process = start("collect", "-e", "sim", "--lake", str(tmp_path), "--batch-size", "1",
+                    "--batches", "1")  # fmt: skip
+    _, err = process.communicate(timeout=30)
+    assert "INFO 1 row of btc_mxn in " in err
+    assert re.search(r"^btc_mxn: 1 SIMULATED row, ", err, re.MULTILINE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
