@@ -11,6 +11,7 @@ import pytest
 
 from bitso_spread.alerts.channel import Outcome
 from bitso_spread.alerts.events import Alert, Change, Kind
+from bitso_spread.alerts.table import table_of
 from bitso_spread.cli.alert_options import alert_plan, in_words
 from bitso_spread.lake.alert_log import AlertLog, Delivery, alert_file
 from bitso_spread.lake.layout import TABLE, Partition, file_name
@@ -68,7 +69,8 @@ def test_it_lists_what_fired_how_long_how_wide_and_who_was_told(run: Run, tmp_pa
         },
         {
             "fired": "2026-09-22T12:01:00+00:00", "book": "usd_mxn", "kind": "no_data",
-            "threshold": "", "lasted_s": "100", "widest": "", "state": "in force",
+            "threshold": "", "lasted_s": "100", "widest": "",
+            "state": "in force when last seen, 2026-09-22T12:01:40Z",
             "until": "", "webhook": "", "command": "sent", "cause": "",
         },
     ]  # fmt: skip
@@ -100,6 +102,23 @@ def test_of_one_alert_it_says_one(run: Run, tmp_path: Path) -> None:
     put_history(tmp_path, of=1)
     status, _, err = run("alerts", "--lake", str(tmp_path), "--book", "eth_mxn")
     assert (status, f"the only alert of {tmp_path} does not match" in err) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "state"),
+    [(0, "in force"), (25, "in force"), (300, "in force when last seen, 2026-09-21T12:00:00Z")],
+)
+def test_an_alert_is_in_force_for_as_long_as_somebody_looks_at_it(ago_s: int, state: str) -> None:
+    alert = Alert("btc_mxn", Kind.SPREAD, 0.5, NOON - 60, NOON - 57, NOON)
+    (row,) = table_of([alert], now=NOON + ago_s).to_dicts()
+    assert (row["state"], row["until"], row["lasted_s"]) == (state, None, 60)
+
+
+def test_what_would_have_fired_is_in_force_to_the_end_of_the_rows(run: Run, tmp_path: Path) -> None:
+    put_lake(tmp_path, "btc_mxn", (10, 0.6))
+    _, out, _ = run("alerts", "--lake", str(tmp_path), "--alert", "0.5", "--alert-hold", "2s")
+    (row,) = rows(out)
+    assert row["state"] == "in force when last seen, 2026-09-21T12:00:09Z"
 
 
 @pytest.mark.parametrize("form", ["table", "json", "ndjson"])
