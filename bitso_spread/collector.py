@@ -28,6 +28,7 @@ from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.standing import Rules
 from bitso_spread.lake import layout
 from bitso_spread.lake.alert_log import alert_file
+from bitso_spread.lake.first_start import FirstStart
 from bitso_spread.lake.heartbeat import Phase, StoreBeat
 from bitso_spread.lake.recorder import Entry, Recorder
 from bitso_spread.lake.state import Batch, Identity, WrittenFile
@@ -149,6 +150,16 @@ class Collector:
             plan.interval,
         )
         self.publisher = make_publisher(plan, lambda: self.books)
+        first = FirstStart(layout.locate(plan.folder, plan.table), plan.table)
+        try:
+            self._run(identity)
+        finally:
+            if not self.summary.ticks:
+                first.undo()
+        return self.summary
+
+    def _run(self, identity: Identity) -> None:
+        plan = self.plan
         with Table(plan.folder, plan.table) as table, self._open_store(table, identity) as remote:
             table.recover(self._filed)
             table.claim(identity)
@@ -174,7 +185,6 @@ class Collector:
                         stop=self._stop,
                     )
                     self._record(table, sampler, client, identity, None if mine else pulse)
-        return self.summary
 
     def _open_store(
         self, table: Table, identity: Identity
