@@ -224,8 +224,9 @@ class Collector:
         """Take the locks of all books; False if they are to be waited for."""
         try:
             table.lock(self.books)
-        except LakeBusyError:
+        except LakeBusyError as error:
             if not self.plan.wait:
+                error.add_note("with --wait it stands by, and takes over once that one has ended")
                 raise
             return False
         return True

@@ -105,7 +105,8 @@ def _check_others(lake: Path, table: str, books: Sequence[str]) -> Finding:
         return failed(
             OTHERS,
             f"another collector records {listed(mine)} in this lake",
-            "stop it, choose other books, or give --lake another folder",
+            "stop it, choose other books, stand by for it with collect --wait, or give --lake "
+            "another folder",
         )
     if held:
         return ok(OTHERS, f"another collector records {listed(held)} here, and none of these books")
