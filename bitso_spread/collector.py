@@ -272,6 +272,8 @@ class Collector:
         """Hand a tick to the threads that keep it and look at it."""
         if isinstance(event, Gap):
             recorder.put(self._entries.gap(sampler.books, event))
+            ticks = (event.last - event.first) // self.plan.interval + 1
+            self.summary.count_gap(sampler.books, ticks)
         else:
             entry = self._entries.of(event, client.trouble)
             self._unfiled.update(batch for batch, _ in entry.rows)

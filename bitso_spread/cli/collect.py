@@ -263,10 +263,12 @@ def _report(collector: Collector, exchange: Environment) -> None:
     for book, states in sorted(summary.states.items()):
         unknown, missed = states[State.UNKNOWN], states[State.MISSED]
         rows = states.total()
+        absent = summary.absent[book]
+        without = f", {absent} of them without a row" if absent else ""
         tell(
             f"{book}: {rows} {mark}{word(rows, 'row')}, {rows - unknown - missed} known, "
-            f"{unknown} unknown, {missed} missed",
-            always=unknown + missed > 0,
+            f"{unknown} unknown, {missed + absent} missed{without}",
+            always=unknown + missed + absent > 0,
         )
     if not summary.states:
         tell("stopped before the first tick: nothing was recorded", always=True)

@@ -116,6 +116,7 @@ def _collector(one: Collector, now: float) -> dict[str, Any]:
         "environment": beat.environment,
         "interval": beat.interval,
         "ticks": beat.ticks,
+        "missed": beat.missed,
         "last_tick": None if beat.last_tick is None else _time(beat.last_tick),
         "last_tick_age": None if beat.last_tick is None else round(now - beat.last_tick, 3),
         "reconnects": beat.reconnects,
@@ -169,11 +170,14 @@ def _lines(one: Collector, now: float) -> list[str]:
         return [f"{one.verdict.value}: {one.path}", ""]
     simulated = "SIMULATED" if beat.environment == layout.SIMULATED else beat.environment
     rejected, journal = sum(beat.rejected.values()), beat.rows_in_journal
-    counts = {"tick": beat.ticks, "reconnect": beat.reconnects, "rejected frame": rejected}
+    counts = {"reconnect": beat.reconnects, "rejected frame": rejected}
+    said = [f"{beat.ticks} {word(beat.ticks, 'tick')}"]
+    said += [f"{beat.missed} missed"] * (beat.missed > 0)
+    said += [f"{count} {word(count, what)}" for what, count in counts.items()]
     lines = [
         f"{one.verdict.value}: process {beat.pid} on {beat.host}, {simulated}",
         f"  since {_time(beat.since)}, bitso-spread {beat.version}",
-        "  " + ", ".join(f"{count} {word(count, what)}" for what, count in counts.items()),
+        f"  {', '.join(said)}",
         f"  rows in no file yet: {beat.rows_in_memory} in memory, {journal} in the journal",
     ]
     if (to := beat.publishing) is not None:
