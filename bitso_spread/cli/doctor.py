@@ -100,7 +100,7 @@ def doctor(
     except KeyboardInterrupt:
         warn("stopped: the other checks were not made")
         _end(shown, format)
-        raise typer.Exit(1) from None
+        raise
     _end(shown, format)
     if any(finding.outcome == "failed" for finding in shown):
         raise typer.Exit(1)
