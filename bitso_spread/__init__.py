@@ -12,9 +12,9 @@ What a notebook imports. The names are loaded when they are first used, so that
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+# Until main() has begun, Ctrl-C shows Python's traceback: what is loaded before is kept short, and
+# typing would take most of that time.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bitso_spread.collector import Collector, Plan
     from bitso_spread.errors import BitsoSpreadError
@@ -57,6 +57,8 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  (as above)
+
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -28,6 +28,7 @@ from bitso_spread.exchange.environment import Environment
 from bitso_spread.exchange.standing import Rules
 from bitso_spread.lake import layout
 from bitso_spread.lake.alert_log import alert_file
+from bitso_spread.lake.first_start import FirstStart
 from bitso_spread.lake.heartbeat import Phase, StoreBeat
 from bitso_spread.lake.recorder import Entry, Recorder
 from bitso_spread.lake.state import Batch, Identity, WrittenFile
@@ -149,6 +150,16 @@ class Collector:
             plan.interval,
         )
         self.publisher = make_publisher(plan, lambda: self.books)
+        first = FirstStart(layout.locate(plan.folder, plan.table), plan.table)
+        try:
+            self._run(identity)
+        finally:
+            if not self.summary.ticks:
+                first.undo()
+        return self.summary
+
+    def _run(self, identity: Identity) -> None:
+        plan = self.plan
         with Table(plan.folder, plan.table) as table, self._open_store(table, identity) as remote:
             table.recover(self._filed)
             table.claim(identity)
@@ -174,7 +185,6 @@ class Collector:
                         stop=self._stop,
                     )
                     self._record(table, sampler, client, identity, None if mine else pulse)
-        return self.summary
 
     def _open_store(
         self, table: Table, identity: Identity
@@ -214,8 +224,9 @@ class Collector:
         """Take the locks of all books; False if they are to be waited for."""
         try:
             table.lock(self.books)
-        except LakeBusyError:
+        except LakeBusyError as error:
             if not self.plan.wait:
+                error.add_note("with --wait it stands by, and takes over once that one has ended")
                 raise
             return False
         return True
@@ -261,6 +272,8 @@ class Collector:
         """Hand a tick to the threads that keep it and look at it."""
         if isinstance(event, Gap):
             recorder.put(self._entries.gap(sampler.books, event))
+            ticks = (event.last - event.first) // self.plan.interval + 1
+            self.summary.count_gap(sampler.books, ticks)
         else:
             entry = self._entries.of(event, client.trouble)
             self._unfiled.update(batch for batch, _ in entry.rows)

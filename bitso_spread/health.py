@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from shlex import quote
 
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import heartbeat, layout
 from bitso_spread.lake.heartbeat import Heartbeat, Phase
@@ -175,7 +176,7 @@ def waiting_for_store(beat: Heartbeat) -> str | None:
         return None
     reason = store.trouble or f"another recorder has {named(store.unleased)} there"
     since = "" if store.since is None else f" since {_minute(store.since)}"
-    files = f"{store.files} {'file waits' if store.files == 1 else 'files wait'}"
+    files = many(store.files, "file", ("waits", "wait"))
     return f"{files} on {beat.host} for {store.url}{since}: {reason}"
 
 

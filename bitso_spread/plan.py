@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,6 +119,10 @@ class Summary:
     """Seconds since the epoch."""
     states: dict[str, Counter[State]] = field(default_factory=dict)
     """Rows of each book, by state."""
+    absent: Counter[str] = field(default_factory=Counter)
+    """Ticks of each book that were missed and have no row: the recorder stood still too long."""
+    missed: int = 0
+    """Ticks that could not be taken, with rows that say so, or without any."""
     files: Counter[Path] = field(default_factory=Counter)
     """How many files were written, by the folder of their date."""
     uploaded: int = 0
@@ -126,11 +130,18 @@ class Summary:
     lateness: Lateness = field(default_factory=Lateness)
     left: LeftBehind = field(default_factory=lambda: LeftBehind(0, 0))
 
+    def count_gap(self, books: Iterable[str], ticks: int) -> None:
+        """Count ticks that leave no rows."""
+        self.absent.update(dict.fromkeys(books, ticks))
+        self.missed += ticks
+
     def count(self, tick: Tick) -> None:
         """Count a tick and its rows."""
         self.ticks += 1
         self.last_tick = tick.time
         for sample in tick.samples:
             self.states.setdefault(sample.book, Counter())[sample.state] += 1
-        if tick.late_s is not None:
+        if tick.late_s is None:
+            self.missed += 1
+        else:
             self.lateness.add(tick.late_s)

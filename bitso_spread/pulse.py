@@ -134,6 +134,7 @@ def take_pulse(collector: Collector) -> Heartbeat:
         rows_in_journal=collector.rows_in_journal,
         publishing=_publishing(collector),
         store=collector.store,
+        missed=collector.summary.missed,
     )
 
 

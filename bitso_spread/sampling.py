@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bitso_spread.clock import SYSTEM_CLOCK, Clock, check_interval
+from bitso_spread.counting import word
 from bitso_spread.errors import ExchangeError
 from bitso_spread.exchange.standing import Standing
 from bitso_spread.model import Sample, State
@@ -206,8 +207,13 @@ class Sampler:
 
     def _missing(self, first: int, last: int) -> Iterator[Tick | Gap]:
         count = (last - first) // self.interval + 1
-        log.warning("%d ticks were missed: the recorder was stopped, or the machine asleep", count)
-        if count > MISSED_LIMIT:
+        is_gap = count > MISSED_LIMIT
+        log.warning(
+            "%d %s missed%s: the recorder was stopped, or the machine asleep",
+            *(count, word(count, "tick", ("was", "were"))),
+            ", too many for rows of them" if is_gap else "",
+        )
+        if is_gap:
             yield Gap(first, last)
             return
         for time in range(first, last + 1, self.interval):

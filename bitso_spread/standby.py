@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bitso_spread.complaint import Complaint
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeBusyError, LakeError
 from bitso_spread.lake.inheritance import Inheritance, inherit
 from bitso_spread.lake.recorder import Recorder
@@ -151,6 +152,7 @@ def stand_by(
             remote.taken(sampler.books)
         log.info("taking over")
         if left.entry.ended:
-            log.warning("%d batches that were left become files", len(left.entry.ended))
+            what = "that was left becomes a file", "that were left become files"
+            log.warning(many(len(left.entry.ended), "batch", what))
 
     return held_back(ticks, Heir(table, sampler.books, taken, remote).take)

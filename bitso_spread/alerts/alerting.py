@@ -151,7 +151,8 @@ class Alerting(Running):
         for outbox in self._outboxes.values():
             outbox.stop()
         if left := self._history.finish(_END_S):
-            log.error("what became of alerts could not be kept: %d entries are lost", len(left))
+            lost = "1 entry is" if len(left) == 1 else f"{len(left)} entries are"
+            log.error("what became of alerts could not be kept: %s lost", lost)
         if self._log is not None:
             self._log.close()
 

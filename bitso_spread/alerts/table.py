@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -16,6 +17,9 @@ from bitso_spread.lake.records import day_of
 from bitso_spread.model import resolve_book
 
 _PLACES = 6
+# How long ago an alert in force was looked at, at most: a collection keeps that every 10 s, and a
+# disk may take its time.
+_LOOKED_AT_S = 30
 _TIME = pl.Datetime("us", "UTC")
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "fired": _TIME,
@@ -49,13 +53,24 @@ def in_question(kept: Iterable[Kept], question: Question) -> list[Kept]:
     ]
 
 
-def table_of(alerts: Sequence[Alert], told: Sequence[Told] | None = None) -> pl.DataFrame:
+def table_of(
+    alerts: Sequence[Alert],
+    told: Sequence[Told] | None = None,
+    now: float | None = None,
+) -> pl.DataFrame:
     """Make a row of each alert; with `told`, who was told of it.
 
     ``fired`` and ``until`` are UTC; ``threshold`` and ``widest`` are in percent; ``lasted_s`` is
-    how long it was exceeded up to ``until``, or to when it was last seen in force.
+    how long it was exceeded up to ``until``, or to when it was last seen in force. Where that is
+    long ago, as after the end of a recording, ``state`` says so: its end is not known.
+
+    Args:
+        alerts: one a row.
+        told: who was told of each.
+        now: the time to judge by, in seconds since the epoch.
     """
-    rows = [_row(alert) for alert in alerts]
+    looked_at = (time.time() if now is None else now) - _LOOKED_AT_S
+    rows = [_row(alert, looked_at) for alert in alerts]
     if told is None:
         return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
     rows = [
@@ -65,7 +80,7 @@ def table_of(alerts: Sequence[Alert], told: Sequence[Told] | None = None) -> pl.
     return pl.DataFrame(rows, schema={**_COLUMNS, **_TOLD}, orient="row")
 
 
-def _row(alert: Alert) -> tuple[object, ...]:
+def _row(alert: Alert, looked_at: float) -> tuple[object, ...]:
     return (
         _moment(alert.fired),
         alert.book,
@@ -73,9 +88,17 @@ def _row(alert: Alert) -> tuple[object, ...]:
         alert.threshold,
         alert.lasted_s,
         None if alert.widest is None else round(alert.widest, _PLACES),
-        "in force" if alert.ending is None else alert.ending.value,
+        _state(alert, looked_at),
         None if alert.until is None else _moment(alert.until),
     )
+
+
+def _state(alert: Alert, looked_at: float) -> str:
+    if alert.ending is not None:
+        return alert.ending.value
+    if alert.seen >= looked_at:
+        return "in force"
+    return f"in force when last seen, {_moment(alert.seen):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _outcome(told: Told, channel: str) -> str | None:

@@ -28,6 +28,7 @@ from bitso_spread.cli.options import (
 )
 from bitso_spread.cli.render import Format, choose_format, write
 from bitso_spread.cli.stdout import stdout
+from bitso_spread.counting import many
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
@@ -121,7 +122,9 @@ def _listed(place: Lake, question: Question, marks: Marks) -> pl.DataFrame:
             "0.5 watches, and alerts --alert 0.5 shows what would have fired"
         )
     elif not asked:
-        say(f"none of the {len(kept)} alerts of {place.name} match")
+        none = "the only alert" if len(kept) == 1 else f"none of the {len(kept)} alerts"
+        does = "does not match" if len(kept) == 1 else "match"
+        say(f"{none} of {place.name} {does}")
     return table_of([each.alert for each in asked], [each.told for each in asked])
 
 
@@ -146,13 +149,9 @@ def _replayed(place: Lake, rules: AlertRules, question: Question, marks: Marks) 
 def _tallied(replay: Replay) -> list[str]:
     return [
         f"{book} above {threshold:g} %: {tally.above} of {tally.known} known rows, "
-        f"{_some(tally.crossings, 'crossing')}, {_some(tally.alerts, 'alert')}"
+        f"{many(tally.crossings, 'crossing')}, {many(tally.alerts, 'alert')}"
         for (book, threshold), tally in sorted(replay.tallies.items())
     ]
-
-
-def _some(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def _test(command: str | None) -> None:

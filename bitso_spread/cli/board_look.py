@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from textwrap import wrap
 
 from rich.text import Text
 
 from bitso_spread.board import Line, Order, View
 from bitso_spread.cli.board_table import ALERT, draw_table
+from bitso_spread.counting import many
 
 _BAR, _BAR_ASCII = ("━", "─"), ("#", "-")
 _BAR_WIDTH = 30
-# Lines of alerts, and of the log, below the books: on a low terminal fewer.
+# Alerts, and lines of the log, below the books: on a low terminal fewer. What is too long for a
+# line may take one more, or as many as there are beside the books.
 _MOST_TOLD = 3
 _LINES_FOR_EACH = 10
 _FEWEST_BOOKS = 3
+_MOST_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +67,18 @@ class Scene:
     """What keys there are."""
 
 
-def page_of(scene: Scene, height: int) -> int:
+def page_of(scene: Scene, width: int, height: int) -> int:
     """Give how many books are shown at once."""
-    return max(0, height - 3 - len(_told(scene, height)))
+    return max(0, height - 3 - len(_told(scene, width, height)))
 
 
 def draw(scene: Scene, width: int, height: int, *, ascii_only: bool = False) -> list[Text]:
     """Give the lines of the board: at most `height`, each at most `width` cells wide."""
-    page = page_of(scene, height)
+    page = page_of(scene, width, height)
     view = scene.view.within(len(scene.lines), page)
     shown = _books(scene, view, page, width, ascii_only=ascii_only)
     shown += [Text()] * (page + 1 - len(shown))
-    told = _told(scene, height, ascii_only=ascii_only)
+    told = _told(scene, width, height, ascii_only=ascii_only)
     lines = [_title(scene, width), *shown, *told, _bottom(scene, view, page, width)]
     for line in lines:
         line.truncate(width)
@@ -83,7 +87,7 @@ def draw(scene: Scene, width: int, height: int, *, ascii_only: bool = False) -> 
 
 def _books(scene: Scene, view: View, page: int, width: int, *, ascii_only: bool) -> list[Text]:
     if not scene.lines:
-        return [Text(_clean(scene.waiting))]
+        return [Text(line) for line in _lines(scene.waiting, width, page, ascii_only=ascii_only)]
     return draw_table(
         scene.lines,
         slice(view.top, view.top + page),
@@ -103,7 +107,7 @@ def _title(scene: Scene, width: int) -> Text:
         title.append(f" {scene.mark} ", style="bold reverse")
     if scene.lines:
         count = len(scene.lines)
-        books = "1 book" if count == 1 else f"{count} books"
+        books = many(count, "book")
         order = ", widest spread first" if scene.view.order is Order.SPREAD else ""
         title.append(f"  {books}{order}")
     return _spread_out(
@@ -125,17 +129,24 @@ def _spread_out(left: Text, right: str, width: int) -> Text:
     return left
 
 
-def _told(scene: Scene, height: int, *, ascii_only: bool = False) -> list[Text]:
+def _told(scene: Scene, width: int, height: int, *, ascii_only: bool = False) -> list[Text]:
     """Give what stands below the books: alerts, the end of the log, the batch."""
     most = max(1, min(_MOST_TOLD, height // _LINES_FOR_EACH))
-    told = [Text(f"! {book} {_clean(alert)}", style=ALERT) for book, alert in scene.alerts.items()]
-    if len(told) > most:
+    alerts = [f"! {book} {alert}" for book, alert in scene.alerts.items()]
+    if len(alerts) > most:
         more = "more " if most > 1 else ""
-        left = f"! {len(told) - most + 1} {more}books have alerts"
-        told[most - 1 :] = [Text(left, style=ALERT)]
-    told += [Text(_clean(note)) for note in scene.notes[-most:]]
-    if scene.progress is not None:
-        told += _batch(scene.progress, scene.at, ascii_only=ascii_only)
+        alerts[most - 1 :] = [f"! {len(alerts) - most + 1} {more}books have alerts"]
+    batch = (
+        [] if scene.progress is None else _batch(scene.progress, scene.at, ascii_only=ascii_only)
+    )
+    free = height - 3 - max(len(scene.lines), _FEWEST_BOOKS) - len(batch)
+    told: list[Text] = []
+    # The first alert goes before the others, and so does the last note.
+    for texts, style in ((alerts, ALERT), (scene.notes[-most:][::-1], "")):
+        most_lines = max(most + 1, min(_MOST_LINES, free - len(told)))
+        parts = _parts(texts, width, most_lines, ascii_only=ascii_only)
+        told += [Text(line, style) for part in (parts if style else parts[::-1]) for line in part]
+    told += batch
     room = max(0, height - 3 - _FEWEST_BOOKS)
     return told[len(told) - min(len(told), room) :]
 
@@ -150,6 +161,29 @@ def _batch(progress: Progress, at: float, *, ascii_only: bool) -> list[Text]:
     line.append(f", in {left // 60}:{left % 60:02}")
     last = Text(f"last file: {_clean(progress.last_file or 'none yet')}")
     return [line, last]
+
+
+def _parts(texts: Sequence[str], width: int, room: int, *, ascii_only: bool) -> list[list[str]]:
+    """Give texts in lines, no more than there is room for in all: the first before the others."""
+    parts: list[list[str]] = []
+    for number, text in enumerate(texts, 1):
+        left = room - sum(map(len, parts)) - (len(texts) - number)
+        parts.append(_lines(text, width, left, ascii_only=ascii_only))
+    return parts
+
+
+def _lines(text: str, width: int, most: int, *, ascii_only: bool) -> list[str]:
+    """Give a text in so many lines at most; what has no room is left out with dots."""
+    dots = "..." if ascii_only else "…"
+    # An option is not to be cut at its hyphens.
+    return wrap(
+        _clean(text),
+        max(width, 10),
+        max_lines=max(1, most),
+        placeholder=f" {dots}",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+    )
 
 
 def _clean(text: str) -> str:

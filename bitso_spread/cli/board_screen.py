@@ -148,7 +148,7 @@ class Screen(Running):
                 keys=self._help(),
             )
         )
-        page = page_of(scene, self._terminal.size[1])
+        page = page_of(scene, *self._terminal.size)
         return replace(scene, view=self._view.within(len(lines), page))
 
     def _help(self) -> str:
@@ -162,7 +162,7 @@ class Screen(Running):
             self._stop.set()
             return
         scene = self._scene()
-        page = page_of(scene, self._terminal.size[1])
+        page = page_of(scene, *self._terminal.size)
         self._view = self._view.after(key, len(scene.lines), page)
 
     def _leave(self) -> None:

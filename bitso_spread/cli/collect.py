@@ -38,6 +38,7 @@ from bitso_spread.cli.options import (
 )
 from bitso_spread.cli.publish_option import PublishOption, publish_plan
 from bitso_spread.cli.stdout import is_terminal
+from bitso_spread.counting import many, word
 from bitso_spread.errors import BitsoSpreadError, ExchangeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.model import State
@@ -261,10 +262,13 @@ def _report(collector: Collector, exchange: Environment) -> None:
     mark = "SIMULATED " if exchange.is_simulated else ""
     for book, states in sorted(summary.states.items()):
         unknown, missed = states[State.UNKNOWN], states[State.MISSED]
+        rows = states.total()
+        absent = summary.absent[book]
+        without = f", {absent} of them without a row" if absent else ""
         tell(
-            f"{book}: {states.total()} {mark}rows, {states.total() - unknown - missed} known, "
-            f"{unknown} unknown, {missed} missed",
-            always=unknown + missed > 0,
+            f"{book}: {rows} {mark}{word(rows, 'row')}, {rows - unknown - missed} known, "
+            f"{unknown} unknown, {missed + absent} missed{without}",
+            always=unknown + missed + absent > 0,
         )
     if not summary.states:
         tell("stopped before the first tick: nothing was recorded", always=True)
@@ -276,14 +280,17 @@ def _report(collector: Collector, exchange: Environment) -> None:
     if collector.alerting is not None and (lost := collector.alerting.undelivered):
         tell(f"alerts: {lost} could not be delivered, as the log says", always=True)
     if (publisher := collector.publisher) is not None:
-        waits = f", {left} wait in the journal" if (left := publisher.now.waiting) else ""
-        tell(f"{publisher.published} {mark}samples published to {publisher.now.topic}{waits}")
+        left, sent = publisher.now.waiting, publisher.published
+        waits = f", {left} {'waits' if left == 1 else 'wait'} in the journal" if left else ""
+        tell(f"{sent} {mark}{word(sent, 'sample')} published to {publisher.now.topic}{waits}")
     for line in _loaded(collector):
         tell(line)
     if summary.left.rows or summary.left.batches:
+        gone = many(summary.left.rows, "row", ("is", "are"))
+        kept = many(summary.left.batches, "batch", ("waits", "wait"))
         raise BitsoSpreadError(
-            f"the disk refused to the end: {summary.left.rows} rows are lost, and "
-            f"{summary.left.batches} batches wait in the journal for the next collection"
+            f"the disk refused to the end: {gone} lost, and {kept} in the journal for the next "
+            "collection"
         )
     if collector.store is not None and collector.store.files:
         raise BitsoSpreadError(_left_here(collector.store, plan))
@@ -301,22 +308,20 @@ def _loaded(collector: Collector) -> Iterator[str]:
     summary = collector.summary
     if collector.store is None:
         for folder, count in sorted(summary.files.items()):
-            yield f"{_files(count)} under {folder}"
+            yield f"{many(count, 'file')} under {folder}"
     elif summary.uploaded:
-        yield f"{_files(summary.uploaded)} put into {collector.store.url}"
-
-
-def _files(count: int) -> str:
-    return f"{count} {'file' if count == 1 else 'files'}"
+        yield f"{many(summary.uploaded, 'file')} put into {collector.store.url}"
 
 
 def _left_here(store: StoreBeat, plan: Plan) -> str:
     """Say what did not get into the store, why, and how it will."""
     why = f"{', '.join(store.unleased)} are another recorder's there" if store.unleased else ""
     reason = store.trouble or why or "the time was over"
+    are, them = ("is", "it") if store.files == 1 else ("are", "them")
     return (
-        f"{_files(store.files)} wait in {plan.folder} and are not in {plan.store} yet ({reason}): "
-        "the next collect with the same --lake and --state puts them there"
+        f"{many(store.files, 'file', ('waits', 'wait'))} in {plan.folder} and {are} not in "
+        f"{plan.store} yet ({reason}): the next collect with the same --lake and --state puts "
+        f"{them} there"
     )
 
 

@@ -51,17 +51,18 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run it, having settled what it says and to whom."""
-        from bitso_spread.cli import origins
+        from bitso_spread.cli import origins, precedence
 
         quiet, verbose, debug = (ctx.params.pop(name) for name in ("quiet", "verbose", "debug"))
         ctx.params.pop("config")
         settings.debug = settings.debug or debug
         be_quiet(settings.quiet or quiet)
         settings.verbose = settings.verbose or verbose
+        if ctx.params.get("log_format") is LogFormat.JSON:
+            show_log(debug=settings.debug, log_format=LogFormat.JSON)
         if settings.verbose:
-            if ctx.params.get("log_format") is LogFormat.JSON:
-                show_log(debug=settings.debug, log_format=LogFormat.JSON)
             origins.show(ctx)
+        precedence.settle(ctx)
         try:
             return super().invoke(ctx)
         except BitsoSpreadError as error:

@@ -19,6 +19,7 @@ from bitso_spread.cli.options import (
 )
 from bitso_spread.cli.stdout import is_terminal
 from bitso_spread.cloud.address import is_url
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 
@@ -75,16 +76,16 @@ def compact(
     if not days and not failed:
         say(f"no finished day was asked for: {holdings(place, book)}")
     if failed:
-        warn(f"{_many(failed, 'day')} could not be compacted: see above")
+        warn(f"{many(failed, 'day')} could not be compacted: see above")
         raise typer.Exit(1)
 
 
 def _line(day: CompactedDay) -> str:
     date = f"{day.date // 10_000}-{day.date // 100 % 100:02}-{day.date % 100:02}"
-    deleted = f", {_many(day.deleted, 'file')} deleted" if day.deleted else ""
+    deleted = f", {many(day.deleted, 'file')} deleted" if day.deleted else ""
     return (
-        f"{date} {day.book}: {day.outcome.value}, {_many(day.rows, 'row')} of "
-        f"{_many(day.files, 'file')} in {day.bytes:,} bytes{deleted}"
+        f"{date} {day.book}: {day.outcome.value}, {many(day.rows, 'row')} of "
+        f"{many(day.files, 'file')} in {day.bytes:,} bytes{deleted}"
     )
 
 
@@ -93,14 +94,10 @@ def _summary(days: list[CompactedDay], *, prune: bool) -> str:
 
     counts = {outcome: sum(day.outcome is outcome for day in days) for outcome in Outcome}
     parts = [
-        f"{_many(counts[Outcome.MADE], 'day')} of books compacted",
+        f"{many(counts[Outcome.MADE], 'day')} of books compacted",
         f"{counts[Outcome.REDONE]:,} done anew",
         f"{counts[Outcome.KEPT]:,} as they were",
     ]
     if prune:
-        parts.append(f"{_many(sum(day.deleted for day in days), 'file')} deleted")
+        parts.append(f"{many(sum(day.deleted for day in days), 'file')} deleted")
     return ", ".join(parts)
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

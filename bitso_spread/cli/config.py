@@ -19,7 +19,7 @@ from bitso_spread.cli.config_names import ALWAYS, check_group, check_outside, ch
 from bitso_spread.errors import UsageError
 from bitso_spread.settings_files import SettingsFile, expanded
 
-_PATHS = ("lake", "output", "replay")
+_PATHS = ("lake", "state", "output", "replay")
 """The options whose relative paths begin at the folder of the file that has them."""
 
 

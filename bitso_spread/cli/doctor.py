@@ -28,6 +28,7 @@ from bitso_spread.cli.publish_option import publish_plan
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cli.tables import write_json
 from bitso_spread.cloud.address import is_url
+from bitso_spread.counting import many
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def doctor(
     except KeyboardInterrupt:
         warn("stopped: the other checks were not made")
         _end(shown, format)
-        raise typer.Exit(1) from None
+        raise
     _end(shown, format)
     if any(finding.outcome == "failed" for finding in shown):
         raise typer.Exit(1)
@@ -126,7 +127,7 @@ def _end(shown: list[Finding], form: Form) -> None:
         return
     counts = Counter(finding.outcome.value for finding in shown)
     summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in _MARKS if counts[outcome])
-    say(f"{len(shown)} checks: {summary}")
+    say(f"{many(len(shown), 'check')}: {summary}")
 
 
 def _print(finding: Finding) -> None:

@@ -23,6 +23,7 @@ from bitso_spread.cli.options import (
 )
 from bitso_spread.cli.stdout import stdout
 from bitso_spread.cloud.address import is_url
+from bitso_spread.counting import many
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
@@ -131,7 +132,7 @@ def import_(
 def _report(done: Imported, lake: Path | str, mark: str | None) -> Iterator[str]:
     from bitso_spread.lake.findings import time_text
 
-    rows = _many(done.read, f"{mark} row" if mark else "row")
+    rows = many(done.read, f"{mark} row" if mark else "row")
     yield f"{rows} read from {_files(done.files)}, for {lake}"
     if done.journaled:
         yield f"  {done.journaled:,} from journals, which are in no file of the sources yet"
@@ -151,13 +152,13 @@ def _report(done: Imported, lake: Path | str, mark: str | None) -> Iterator[str]
         yield "nothing was taken"
     for book, span in sorted(done.books.items()):
         first, last = time_text(span.first), time_text(span.last)
-        yield f"{book}: {_many(span.rows, 'row')}, {first} to {last}"
+        yield f"{book}: {many(span.rows, 'row')}, {first} to {last}"
     for reason, refused in done.refused.items():
         yield f"refused: {refused.rows:,} {reason}, such as"
         yield f"  {refused.first}"
     if done.disagreements:
         more = "" if done.disagreements <= _SHOWN else f", of which the first {_SHOWN} are shown"
-        seconds = _many(done.disagreements, "second")
+        seconds = many(done.disagreements, "second")
         yield f"{seconds} of which two rows have other prices{more}:"
         yield from map(_told, done.examples[:_SHOWN])
 
@@ -181,8 +182,4 @@ def _complaint(done: Imported) -> str:
 
 
 def _files(count: int) -> str:
-    return _many(count, "file")
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return many(count, "file")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bitso_spread.cli.logs import say, warn
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.model import ALL, parse_books
@@ -60,8 +61,7 @@ class Skipped:
     def report(self) -> None:
         """Say how many there were."""
         if self._count:
-            files = "1 file" if self._count == 1 else f"{self._count} files"
-            warn(f"the answer lacks the rows of {files}")
+            warn(f"the answer lacks the rows of {many(self._count, 'file')}")
 
 
 def without_journal(lake: Lake, unknown: str) -> None:

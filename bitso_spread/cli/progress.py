@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from bitso_spread.cli.marks import label
 from bitso_spread.clock import DAY_S
 from bitso_spread.collector import Collector, Plan
+from bitso_spread.counting import word
 from bitso_spread.lake.heartbeat import Phase
 from bitso_spread.lake.state import Batch, WrittenFile
 from bitso_spread.sampling import Tick
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 # Off a terminal, one line a minute says that all is well.
 LINE_EVERY_S = 60
-_FILED = "%d rows of %s in %s"
+_FILED = "%d %s of %s in %s"
 
 
 class Lines:
@@ -48,13 +49,13 @@ class Lines:
     def on_file(self, path: Path, batch: Batch, rows: int) -> None:
         """Say that a file is there, unless it is on its way to a store: then that is not it."""
         level = logging.DEBUG if self._stored else logging.INFO
-        logging.getLogger("bitso_spread").log(level, _FILED, rows, batch.book, path)
+        logging.getLogger("bitso_spread").log(level, _FILED, *_said(rows, batch.book), path)
         if self._paths and not self._stored:
             _print_path(path)
 
     def on_object(self, url: str, file: WrittenFile) -> None:
         """Say that a file is in the store."""
-        logging.getLogger("bitso_spread").info(_FILED, file.rows, file.book, url)
+        logging.getLogger("bitso_spread").info(_FILED, *_said(file.rows, file.book), url)
         if self._paths:
             _print_path(url)
 
@@ -83,13 +84,13 @@ class Live:
 
     def on_file(self, path: Path, batch: Batch, rows: int) -> None:
         """Take note of a file."""
-        self._last_file = f"{rows} rows of {batch.book} in {path.name}"
+        self._last_file = _FILED % (*_said(rows, batch.book), path.name)
         if self._paths and not self._stored:
             _print_path(path)
 
     def on_object(self, url: str, file: WrittenFile) -> None:
         """Take note of a file that is in the store."""
-        self._last_file = f"{file.rows} rows of {file.book} in {url.rpartition('/')[2]}"
+        self._last_file = _FILED % (*_said(file.rows, file.book), url.rpartition("/")[2])
         if self._paths:
             _print_path(url)
 
@@ -169,6 +170,10 @@ def last_tick_of_batch(tick: int, done: int, plan: Plan) -> int:
     return min(midnight, ends - plan.interval)
 
 
+def _said(rows: int, book: str) -> tuple[int, str, str]:
+    return rows, word(rows, "row"), book
+
+
 def _print_path(path: Path | str) -> None:
     if sys.stdout is not None:
         # Whoever reads our output may go away; the recording goes on.
@@ -190,8 +195,9 @@ def _line(tick: Tick, collector: Collector) -> str:
     widest = max((s for s in tick.samples if s.spread is not None), key=_spread, default=None)
     wide = f", widest {widest.book} {widest.spread:.4f} %" if widest else ""
     late = collector.summary.lateness
+    ticks, books = collector.summary.ticks, len(tick.samples)
     return (
-        f"{collector.summary.ticks} ticks; {len(tick.samples)} books: {counted}{wide}; "
+        f"{ticks} {word(ticks, 'tick')}; {books} {word(books, 'book')}: {counted}{wide}; "
         f"lateness p99 {late.percentile(99) * 1000:.1f} ms"
     )
 

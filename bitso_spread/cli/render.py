@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bitso_spread.cli.stdout import is_terminal, stdout
+from bitso_spread.counting import many
 from bitso_spread.errors import BitsoSpreadError, UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def write(
 
 def counted(rows: int) -> str:
     """Say how many rows there are."""
-    return "1 row" if rows == 1 else f"{rows:,} rows"
+    return many(rows, "row")
 
 
 class _Count:

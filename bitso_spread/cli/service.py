@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import bitso_spread.cli.collect  # noqa: F401  (its options are read as it reads them)
-from bitso_spread.cli import origins
+from bitso_spread.cli import origins, precedence
 from bitso_spread.cli.app import SET_UP, app, settings
 from bitso_spread.cli.command import Command
 from bitso_spread.cli.config import FileValues
 from bitso_spread.cli.logs import be_quiet, is_quiet, say, warn
 from bitso_spread.cli.options import DEFAULT_BOOKS
 from bitso_spread.cli.stdout import stdout
+from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 from bitso_spread.service.units import Unit
@@ -44,6 +45,8 @@ _PASSING_ON: dict[str, Any] = {
 
 # What a file may well say of collections that a person starts, and no service can do.
 _ENDS = ("--batches", "--duration")
+# Runs of a DAG overlap, and a port has room for one.
+_METRICS = ("--metrics-port", "--metrics-host")
 
 ProgramOption = Annotated[
     str | None,
@@ -104,7 +107,7 @@ def docker(context: typer.Context) -> None:
     """
     from bitso_spread.service.docker import dockerfile
 
-    recording = _recording(context, leave_out=(*_ENDS, "--lake"))
+    recording = _recording(context, leave_out=(*_ENDS, "--lake", "--state"))
     _print(recording, dockerfile(recording))
 
 
@@ -146,7 +149,7 @@ def airflow(
     """
     from bitso_spread.service.airflow import dags
 
-    recording = _recording(context)
+    recording = _recording(context, leave_out=(*_ENDS, *_METRICS))
     text = dags(
         recording,
         program=program or _this_program(),
@@ -175,6 +178,7 @@ def _recording(context: typer.Context, leave_out: Sequence[str] = _ENDS) -> Reco
     be_quiet(is_quiet() or read.params["quiet"])
     if settings.verbose or read.params["verbose"]:
         origins.show(read)
+    outranked = precedence.settle(read)
     typed, _, order = command.make_parser(read).parse_args(list(context.args))
     params = _without_variables(read)
     options = [
@@ -183,7 +187,8 @@ def _recording(context: typer.Context, leave_out: Sequence[str] = _ENDS) -> Reco
         for pair in _pairs(option, typed[option.name])
         if not option.hidden
     ]
-    options += _from_files(read, [option.name for option in order], leave_out, params)
+    settled = [*outranked, *(option.name for option in order)]
+    options += _from_files(read, settled, leave_out, params)
     try:
         _check(params)
         return Recording(
@@ -198,17 +203,17 @@ def _recording(context: typer.Context, leave_out: Sequence[str] = _ENDS) -> Reco
 
 
 def _from_files(
-    read: Any, typed: Sequence[str], leave_out: Sequence[str], params: dict[str, Any]
+    read: Any, settled: Sequence[str], leave_out: Sequence[str], params: dict[str, Any]
 ) -> list[tuple[str, str | None]]:
-    """Give what settings files say of options that nobody typed, and say so on stderr."""
+    """Give what settings files say of options that are not settled yet, and say so on stderr."""
     pairs: list[tuple[str, str | None]] = []
     written: dict[Path, list[str]] = {}
     values = read.default_map or FileValues()
     for option in read.command.params:
-        if option.name in typed or option.hidden or option.name not in values:
+        if option.name in settled or option.hidden or option.name not in values:
             continue
         name = _name(option)
-        if name in leave_out:
+        if name in leave_out and not is_url(str(values[option.name])):
             params[option.name] = option.default
             say(f"{values.places[option.name]} is left out: it is not for this service")
         else:

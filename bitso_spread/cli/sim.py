@@ -10,6 +10,7 @@ import typer
 from bitso_spread.cli.app import SET_UP, app
 from bitso_spread.cli.logs import tell
 from bitso_spread.cli.options import ADVANCED, DEFAULT_BOOKS
+from bitso_spread.counting import many
 from bitso_spread.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _announcement(exchange: SimulatedExchange, replay: Path | None) -> str:
     what = f"playing back {replay.absolute()}" if replay else "an invented market"
     chosen = "" if all(book in specs for book in DEFAULT_BOOKS) else " --book all"
     return (
-        f"SIMULATED exchange, {what}, {len(specs)} books; Ctrl-C ends it\n"
+        f"SIMULATED exchange, {what}, {many(len(specs), 'book')}; Ctrl-C ends it\n"
         f"  REST       {exchange.rest_url}\n"
         f"  WebSocket  {exchange.ws_url}\n"
         f"Record it:\n"

@@ -15,6 +15,7 @@ from bitso_spread.cli.logs import warn
 from bitso_spread.cli.options import HeldLakeOption, TableOption, lake_address
 from bitso_spread.cli.stdout import is_terminal, stdout
 from bitso_spread.cloud.address import is_url
+from bitso_spread.counting import word
 from bitso_spread.lake import layout
 from bitso_spread.lake.misnamed import meant
 
@@ -115,6 +116,7 @@ def _collector(one: Collector, now: float) -> dict[str, Any]:
         "environment": beat.environment,
         "interval": beat.interval,
         "ticks": beat.ticks,
+        "missed": beat.missed,
         "last_tick": None if beat.last_tick is None else _time(beat.last_tick),
         "last_tick_age": None if beat.last_tick is None else round(now - beat.last_tick, 3),
         "reconnects": beat.reconnects,
@@ -168,16 +170,21 @@ def _lines(one: Collector, now: float) -> list[str]:
         return [f"{one.verdict.value}: {one.path}", ""]
     simulated = "SIMULATED" if beat.environment == layout.SIMULATED else beat.environment
     rejected, journal = sum(beat.rejected.values()), beat.rows_in_journal
+    counts = {"reconnect": beat.reconnects, "rejected frame": rejected}
+    said = [f"{beat.ticks} {word(beat.ticks, 'tick')}"]
+    said += [f"{beat.missed} missed"] * (beat.missed > 0)
+    said += [f"{count} {word(count, what)}" for what, count in counts.items()]
     lines = [
         f"{one.verdict.value}: process {beat.pid} on {beat.host}, {simulated}",
         f"  since {_time(beat.since)}, bitso-spread {beat.version}",
-        f"  {beat.ticks} ticks, {beat.reconnects} reconnects, {rejected} rejected frames",
+        f"  {', '.join(said)}",
         f"  rows in no file yet: {beat.rows_in_memory} in memory, {journal} in the journal",
     ]
     if (to := beat.publishing) is not None:
         since = "" if to.since is None else f" since {_time(to.since)}"
         why = "" if to.why is None else f": {to.why}"
-        lines.append(f"  to be published to {to.address}: {to.waiting} samples{since}{why}")
+        samples = f"{to.waiting} {word(to.waiting, 'sample')}"
+        lines.append(f"  to be published to {to.address}: {samples}{since}{why}")
     if beat.store is not None:
         since = "" if beat.store.since is None else f" since {_time(beat.store.since)}"
         lines.append(f"  files that are not in {beat.store.url} yet: {beat.store.files}{since}")

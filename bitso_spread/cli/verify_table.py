@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bitso_spread.counting import many
 from bitso_spread.lake.findings import BookDay, Finding, Report, Totals, time_text
 
 # Findings, and causes, that are shown; the number of all is said.
@@ -138,29 +139,25 @@ def _sums(report: Report) -> Iterator[str]:
         causes.update(day.causes)
     for cause, count in causes.most_common(_LISTED):
         yield f"  {count:,} of them: {cause}"
-    checked = f", {_count(report.checksums, 'checksum')} compared" if report.checksums else ""
-    yield f"{_count(report.files, 'file')}{checked}"
+    checked = f", {many(report.checksums, 'checksum')} compared" if report.checksums else ""
+    yield f"{many(report.files, 'file')}{checked}"
     if report.totals.float32:
         yield f"{report.totals.float32:,} spreads follow from bid and ask in 32-bit arithmetic only"
     if report.debris:
-        yield f"{_count(report.debris, 'file')} of debris, without data"
+        yield f"{many(report.debris, 'file')} of debris, without data"
 
 
 def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     if not findings:
         yield "Nothing contradicts itself."
         return
-    total = _count(len(findings), "finding")
+    total = many(len(findings), "finding")
     more = f", of which the first {_LISTED} are shown" if len(findings) > _LISTED else ""
     yield f"{total}{more}:"
     for finding in findings[:_LISTED]:
         place = finding.path or finding.book or ""
         yield f"{finding.kind} {place}".rstrip()
         yield f"  {finding.text}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _day(date: int) -> str:

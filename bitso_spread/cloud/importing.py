@@ -24,6 +24,7 @@ from bitso_spread.cloud.keeper import LeaseKeeper, Standing
 from bitso_spread.cloud.leases import Leases
 from bitso_spread.cloud.local_half import local_half
 from bitso_spread.cloud.objects import ObjectStore, open_store
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeBusyError, LakeError
 from bitso_spread.lake import importing, layout
 from bitso_spread.lake.heartbeat import Heartbeat, Phase
@@ -138,9 +139,10 @@ class _Import:
         except sqlite3.Error as error:
             raise LakeError(f"cannot write into {self._local.lake}: {error}") from error
         if waiting:
+            files = many(len(waiting), "file", ("waits", "wait"))
             raise LakeBusyError(
-                f"{len(waiting)} files of these books wait in {self._local.lake} and are not in "
-                f"{self._url} yet: have bitso-spread collect put them there first"
+                f"of these books, {files} in {self._local.lake} to be in {self._url}: "
+                "have bitso-spread collect put them there first"
             )
         return half
 

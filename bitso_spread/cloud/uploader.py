@@ -24,6 +24,7 @@ from bitso_spread.cloud.keeper import LeaseKeeper
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.cloud.shipment import Shipper
 from bitso_spread.complaint import Complaint
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.state import WrittenFile
 from bitso_spread.lake.uploads import Uploads, Waiting, together
@@ -268,5 +269,5 @@ class Uploader(Running):
     def _complain(self, reason: str) -> None:
         if self._complaint.due("files wait"):
             waiting = self.waiting.files
-            files = "file waits" if waiting == 1 else "files wait"
-            log.error("%d %s on this disk for the store: %s", waiting, files, reason)
+            files = many(waiting, "file", ("waits", "wait"))
+            log.error("%s on this disk for the store: %s", files, reason)

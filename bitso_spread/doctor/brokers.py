@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bitso_spread.counting import many
 from bitso_spread.doctor.finding import Finding, failed, ok
 from bitso_spread.errors import BitsoSpreadError
 from bitso_spread.plan import PublishPlan
@@ -39,7 +40,7 @@ def _look(sender: Sender, topic: str, timeout_s: float) -> Iterator[Finding]:
         return
     finally:
         sender.close()
-    seen = f"{brokers} {'broker' if brokers == 1 else 'brokers'}"
+    seen = many(brokers, "broker")
     if not partitions:
         advice = "make the topic, or allow this user to see it"
         yield failed(BROKERS, f"{seen}, and no topic {topic}", advice)

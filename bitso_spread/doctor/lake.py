@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bitso_spread.clock import DAY_S
+from bitso_spread.counting import many
 from bitso_spread.doctor.finding import Finding, failed, listed, ms, ok, skipped, warning
 from bitso_spread.errors import LakeError
 from bitso_spread.exchange.rest_errors import printable
@@ -95,7 +96,7 @@ def _commit(folder: Path) -> float:
 def check_room(free: int, books: int, option: str = "--lake") -> Finding:
     """Tell for how long so many books can be recorded into so many free bytes."""
     days = {form: free / (size * DAY_S / 600 * books) for form, size in _BYTES_OF_600_ROWS.items()}
-    lasts = " or ".join(f"{count:,.0f} days as {form}" for form, count in days.items())
+    lasts = " or ".join(f"{many(round(count), 'day')} as {form}" for form, count in days.items())
     of = "one book" if books == 1 else f"{books} books"
     detail = f"{free / _GIB:,.1f} GiB are free: {lasts} of {of}"
     advice = f"make room, or give {option} a folder on another disk; Parquet takes a seventh"
@@ -119,7 +120,8 @@ def judge_others(held: Sequence[str], books: Sequence[str], place: str) -> Findi
         return failed(
             OTHERS,
             f"another collector records {listed(mine)} in this lake",
-            f"stop it, choose other books, or give --lake another {place}",
+            "stop it, choose other books, stand by for it with collect --wait, or give --lake "
+            f"another {place}",
         )
     if held:
         return ok(OTHERS, f"another collector records {listed(held)} here, and none of these books")

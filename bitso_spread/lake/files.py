@@ -17,6 +17,7 @@ from typing import IO
 import polars as pl
 
 from bitso_spread.cloud.errors import RefusedError, UnreachableError
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import ALL, COLUMNS, INSTANT, TIME, no_rows
@@ -302,7 +303,9 @@ def _parse_csv(
     except UNREADABLE as error:
         raise _UnreadableError(first_line(error)) from error
     if frame.height != lines:
-        raise _UnreadableError(f"{lines} lines give {frame.height} rows")
+        raise _UnreadableError(
+            f"{many(lines, 'line', ('gives', 'give'))} {many(frame.height, 'row')}"
+        )
     return _conform(frame, names)
 
 

@@ -111,6 +111,8 @@ class Heartbeat:
     """None where nothing is published."""
     store: StoreBeat | None = None
     """None for a lake that is a folder."""
+    missed: int = 0
+    """Ticks that could not be taken, with rows that say so, or without any."""
 
 
 class HeartbeatFile:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.daily import name_of
@@ -127,7 +128,7 @@ class Shelf:
         held.findings += (
             Finding(
                 Kind.GONE,
-                f"{file.rows} rows of {book} were written here, and the file is gone: "
+                f"the file is gone that had {many(file.rows, 'row')} of {book}: "
                 "restore it from a backup",
                 path,
                 book,

@@ -1,11 +1,13 @@
 """One writer per book of a table, by a lock that the system frees when its process dies.
 
 A process number would mean nothing across containers; a lock file without a lock means
-nothing either, so the files stay where they are.
+nothing either, so the files stay where they are, but for those of a first start that came to
+nothing.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -39,24 +41,26 @@ _RETRY_S = 0.02
 
 
 @contextmanager
-def only_opener(folder: Path) -> Iterator[None]:
+def only_opener(folder: Path) -> Iterator[Path]:
     """Keep other processes from opening the journal of a table, or setting it aside, meanwhile.
+
+    Gives the path of the lock that does so.
 
     Raises:
         LakeBusyError: another process has been at it for long.
         LakeError: the folder, or its filesystem, has no locks to give.
     """
     path = folder / "opening"
-    with _open(path) as file:
-        give_up = monotonic() + _OPENING_S
-        while not _locked(file, path):
-            if monotonic() > give_up:
-                raise LakeBusyError(
-                    f"another collector has been opening the journal beside {path} for "
-                    f"{_OPENING_S:.0f} s: look whether the disk hangs"
-                )
-            time.sleep(_RETRY_S)
-        yield
+    give_up = monotonic() + _OPENING_S
+    while (file := _take(path)) is None:
+        if monotonic() > give_up:
+            raise LakeBusyError(
+                f"another collector has been opening the journal beside {path} for "
+                f"{_OPENING_S:.0f} s: look whether the disk hangs"
+            )
+        time.sleep(_RETRY_S)
+    with file:
+        yield path
 
 
 class BookLocks(Closing):
@@ -105,15 +109,9 @@ class BookLocks(Closing):
         """
         if book in self._held:
             return False
-        path = self._folder / f"{book}.lock"
-        file = _open(path)
-        try:
-            if not _locked(file, path):
-                file.close()
-                return False
-        except LakeError:
-            file.close()
-            raise
+        file = _take(self._folder / f"{book}.lock")
+        if file is None:
+            return False
         self._held[book] = file
         return True
 
@@ -121,6 +119,30 @@ class BookLocks(Closing):
         """Give locks back."""
         for book in books:
             self._held.pop(book).close()
+
+
+def _take(path: Path) -> IO[bytes] | None:
+    """Open a lock and take it; None if another process, or this one, holds it."""
+    while True:
+        file = _open(path)
+        try:
+            if not _locked(file, path):
+                file.close()
+                return None
+        except LakeError:
+            file.close()
+            raise
+        if _is_in_place(file, path):
+            return file
+        # Who had made it took it away in between: others would take a new one.
+        file.close()
+
+
+def _is_in_place(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def _open(path: Path) -> IO[bytes]:

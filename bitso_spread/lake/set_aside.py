@@ -17,7 +17,7 @@ from bitso_spread.lake import layout
 from bitso_spread.lake.locks import BookLocks
 
 # Whoever has a journal open keeps it open, so that waiting for them helps nobody.
-_BUSY_S = 1.0
+BUSY_S = 1.0
 
 
 def set_aside(path: Path, version: int, locks: Path) -> Path:
@@ -34,8 +34,8 @@ def set_aside(path: Path, version: int, locks: Path) -> Path:
             if not mine.try_acquire(book):
                 raise _busy(path, f"records {book} into this lake")
         try:
-            with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as journal:
-                _close_to_others(journal)
+            with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as journal:
+                close_to_others(journal)
                 return _rename(path, version)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
@@ -45,7 +45,7 @@ def set_aside(path: Path, version: int, locks: Path) -> Path:
             raise _refused(path, error) from error
 
 
-def _close_to_others(journal: sqlite3.Connection) -> None:
+def close_to_others(journal: sqlite3.Connection) -> None:
     """Fold the write-ahead log into the file, which is then all there is, and lock it.
 
     A log left under the old name would be taken for the new journal's. SQLite refuses to leave

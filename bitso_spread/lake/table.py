@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.lake.database import NewerJournalError
@@ -151,7 +152,9 @@ class Table(Closing):
         # Listed again under the lock: a neighbour may have finished meanwhile.
         for batch in self._state.batches():
             if batch.book == book and (written := writer.write(batch)) is not None:
-                log.warning("recovered %d rows of %s that a stop had left", written.rows, book)
+                log.warning(
+                    "recovered %s of %s that a stop had left", many(written.rows, "row"), book
+                )
                 on_file(written.path, batch, written.rows)
         finish_replacements(self.lake, self.name, self._state, book)
         self._state.end_outages(book)

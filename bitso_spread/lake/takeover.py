@@ -41,9 +41,9 @@ def take_over(lake: Path, table: str, state: LakeState) -> None:
     latest = max(newest, key=lambda found: found.last_tick)
     state.take_over(_identity(latest), {found.book: found.last_tick for found in newest})
     log.warning(
-        "the journal of %s is new: each of its %d books goes on after its last row in the table",
+        "the journal of %s is new: %s goes on after its last row in the table",
         lake / table,
-        len(newest),
+        "its book" if len(newest) == 1 else f"each of its {len(newest)} books",
     )
 
 

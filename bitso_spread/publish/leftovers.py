@@ -10,6 +10,7 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.locks import BookLocks
@@ -33,9 +34,9 @@ def tell_leftovers(lake: Path, table: str, topic: str | None) -> None:
         if each.topic != topic:
             since = f"{datetime.fromtimestamp(each.first_tick, UTC):%Y-%m-%dT%H:%M:%SZ}"
             log.warning(
-                "%d samples wait since %s for topic %s: they are sent by a collection with "
-                "--publish kafka://…/%s, and dropped by one with --publish none",
-                *(each.rows, since, each.topic, each.topic),
+                "%s since %s for topic %s: to be sent by a collection with "
+                "--publish kafka://…/%s, or dropped by one with --publish none",
+                *(many(each.rows, "sample", ("waits", "wait")), since, each.topic, each.topic),
             )
 
 
@@ -52,9 +53,8 @@ def drop_leftovers(lake: Path, table: str) -> None:
                 with BookLocks(folder) as locks:
                     free = [book for book in journal.books(each.topic) if locks.try_acquire(book)]
                     dropped = sum(journal.drop(each.topic, book) for book in free)
-                log.warning(
-                    "%d samples that waited for topic %s are dropped; the lake has them",
-                    *(dropped, each.topic),
-                )
+                waited = f"that waited for topic {each.topic}"
+                verbs = f"{waited} is dropped", f"{waited} are dropped"
+                log.warning("%s; the lake has them", many(dropped, "sample", verbs))
     except sqlite3.Error as error:
         raise LakeError(f"cannot write into {lake}: {error}") from error

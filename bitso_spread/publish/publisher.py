@@ -20,6 +20,7 @@ from pathlib import Path
 from bitso_spread.backoff import Backoff
 from bitso_spread.clock import monotonic
 from bitso_spread.complaint import Complaint
+from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.locks import BookLocks
@@ -157,9 +158,8 @@ class Publisher(Running):
         now = self.now
         if now.waiting:
             log.warning(
-                "%d samples wait in the journal for topic %s, and are sent by the next collection "
-                "that publishes there: %s",
-                now.waiting,
+                "%s in the journal for topic %s until the next collection that publishes there: %s",
+                many(now.waiting, "sample", ("waits", "wait")),
                 now.topic,
                 now.why or "there was no time for them",
             )

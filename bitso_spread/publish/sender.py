@@ -196,7 +196,8 @@ class Sender:
         if code != KafkaError._ALL_BROKERS_DOWN and not error.fatal():  # noqa: SLF001
             self._last_error = _WHICH.sub("", said)
         if code in _UNREACHABLE:
-            self.trouble = f"no broker can be reached: {self._last_error or _HUNG_UP}"
+            why, asked = self._last_error or _HUNG_UP, ", ".join(self._address.brokers)
+            self.trouble = f"no broker can be reached: {why} ({asked})"
 
 
 def _said(error: Exception | KafkaError) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bitso_spread import __version__
+from bitso_spread.counting import many
 from bitso_spread.errors import UsageError
 from bitso_spread.service.recording import STATE, Recording, absolute
 
@@ -21,7 +22,7 @@ _HOUR_S = 3_600
 _SPARE_S = 60
 
 _DAGS = '''\
-"""Bitso's bid-ask spread: an aligned batch every {minutes} minutes, and each day's keeping.
+"""Bitso's bid-ask spread: an aligned batch every {minutes}, and each day's keeping.
 
 Made by bitso-spread {version} for Airflow 3. Put it into the folder of the DAGs; both begin paused.
 Secrets (BITSO_API_KEY, BITSO_API_SECRET) come from the worker's environment. The worker that runs
@@ -66,7 +67,7 @@ fi
 
 with DAG(
     dag_id="bitso_spread_batches",
-    description="{mark}Bitso spreads, a batch every {minutes} minutes",
+    description="{mark}Bitso spreads, a batch every {minutes}",
     schedule=CronTriggerTimetable("{cron}", timezone="UTC"),
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
     catchup=False,
@@ -146,7 +147,7 @@ def dags(recording: Recording, *, program: str, reports: str, max_missing: int) 
         lake=_words(recording.whose(recording.store or lake)),
         collect=_words([*collect, ("--align",), ("--wait",)]),
         reports=repr(absolute(reports, "--reports")),
-        minutes=recording.batch_s // _MINUTE_S,
+        minutes=many(recording.batch_s // _MINUTE_S, "minute").removeprefix("1 "),
         cron=_cron(recording.batch_s),
         first_s=recording.batch_s + _SPARE_S,
         limit_s=2 * recording.batch_s + 5 * _SPARE_S,

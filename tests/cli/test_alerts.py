@@ -11,6 +11,7 @@ import pytest
 
 from bitso_spread.alerts.channel import Outcome
 from bitso_spread.alerts.events import Alert, Change, Kind
+from bitso_spread.alerts.table import table_of
 from bitso_spread.cli.alert_options import alert_plan, in_words
 from bitso_spread.lake.alert_log import AlertLog, Delivery, alert_file
 from bitso_spread.lake.layout import TABLE, Partition, file_name
@@ -37,7 +38,7 @@ def put_lake(lake: Path, book: str, *runs: tuple[int, float | None], env: str = 
     path.write_bytes(encode(samples, "csv", "five"))
 
 
-def put_history(lake: Path) -> None:
+def put_history(lake: Path, of: int = 2) -> None:
     (lake / TABLE).mkdir(parents=True)
     over = Alert(
         "btc_mxn", Kind.SPREAD, 0.5, NOON, NOON + 3, NOON + 63, 0.61234567, None,
@@ -46,7 +47,7 @@ def put_history(lake: Path) -> None:
     open_ = Alert("usd_mxn", Kind.NO_DATA, None, NOON + 86400, NOON + 86460, NOON + 86500)
     with AlertLog(alert_file(lake, TABLE)) as log:
         log.write(
-            [(over, "sim"), (open_, "sim")],
+            [(over, "sim"), (open_, "sim")][:of],
             [
                 Delivery(over.id, Change.FIRED, "webhook", Outcome.SENT),
                 Delivery(over.id, Change.CLEARED, "webhook", Outcome.FAILED),
@@ -68,7 +69,8 @@ def test_it_lists_what_fired_how_long_how_wide_and_who_was_told(run: Run, tmp_pa
         },
         {
             "fired": "2026-09-22T12:01:00+00:00", "book": "usd_mxn", "kind": "no_data",
-            "threshold": "", "lasted_s": "100", "widest": "", "state": "in force",
+            "threshold": "", "lasted_s": "100", "widest": "",
+            "state": "in force when last seen, 2026-09-22T12:01:40Z",
             "until": "", "webhook": "", "command": "sent", "cause": "",
         },
     ]  # fmt: skip
@@ -94,6 +96,29 @@ def test_it_lists_what_is_asked_for(
     assert status == 0
     assert [row["book"] for row in rows(out)] == books
     assert ("none of the 2 alerts" in err) == (not books)
+
+
+def test_of_one_alert_it_says_one(run: Run, tmp_path: Path) -> None:
+    put_history(tmp_path, of=1)
+    status, _, err = run("alerts", "--lake", str(tmp_path), "--book", "eth_mxn")
+    assert (status, f"the only alert of {tmp_path} does not match" in err) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "state"),
+    [(0, "in force"), (25, "in force"), (300, "in force when last seen, 2026-09-21T12:00:00Z")],
+)
+def test_an_alert_is_in_force_for_as_long_as_somebody_looks_at_it(ago_s: int, state: str) -> None:
+    alert = Alert("btc_mxn", Kind.SPREAD, 0.5, NOON - 60, NOON - 57, NOON)
+    (row,) = table_of([alert], now=NOON + ago_s).to_dicts()
+    assert (row["state"], row["until"], row["lasted_s"]) == (state, None, 60)
+
+
+def test_what_would_have_fired_is_in_force_to_the_end_of_the_rows(run: Run, tmp_path: Path) -> None:
+    put_lake(tmp_path, "btc_mxn", (10, 0.6))
+    _, out, _ = run("alerts", "--lake", str(tmp_path), "--alert", "0.5", "--alert-hold", "2s")
+    (row,) = rows(out)
+    assert row["state"] == "in force when last seen, 2026-09-21T12:00:09Z"
 
 
 @pytest.mark.parametrize("form", ["table", "json", "ndjson"])

@@ -65,7 +65,7 @@ def test_at_120_columns_there_is_room_for_more_of_the_past() -> None:
 
 def test_54_books_at_80_columns_scroll() -> None:
     many = scene(54)
-    assert page_of(many, 24) == 21
+    assert page_of(many, 80, 24) == 21
     first = shown(many, 80, 24)
     assert len(first) == 24
     assert all(len(line) <= 80 for line in first)
@@ -151,10 +151,49 @@ def test_what_is_told_leaves_room_for_the_books() -> None:
     progress = Progress(150, 600, T + 450, "")
     full = scene(9, notes=("one", "two", "three", "four"), progress=progress,
                  alerts={"sim002_mxn": "no data", "sim003_mxn": "no data"})  # fmt: skip
-    assert [page_of(full, height) for height in (3, 6, 9, 24, 30)] == [0, 3, 3, 15, 20]
+    assert [page_of(full, 80, height) for height in (3, 6, 9, 24, 30)] == [0, 3, 3, 15, 20]
     assert shown(full, 80, 30)[-6:-3] == ["two", "three", "four"]
     for height in (1, 2, 5):
         assert len(shown(full, 80, height)) == height
+
+
+ADVICE = (
+    "2026-11-28T10:12:46Z WARNING REST: cannot reach api.bitso.com: [Errno 111] Connection "
+    "refused; check the network, or --rest-url; asked again in 12.4 s, for as long as it takes"
+)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 24), (60, 12), (80, 10)])
+def test_long_advice_goes_on_in_the_next_line(width: int, height: int) -> None:
+    told = scene(notes=("an earlier one", ADVICE))
+    lines = shown(told, width, height)
+    assert "check the network, or --rest-url" in " ".join(line.strip() for line in lines)
+    assert max(map(len, lines)) <= width
+    assert len(lines) == height
+    # The heading, the columns and the foot are where they were.
+    assert (lines[0][:12], lines[2].split()[0]) == ("bitso-spread", "btc_mxn")
+
+
+def test_on_a_small_screen_what_has_no_room_ends_in_dots_and_the_books_stay() -> None:
+    lines = shown(scene(3, notes=(ADVICE,)), 60, 8)
+    assert [line.split()[0] for line in lines[2:5]] == ["btc_mxn", "usd_mxn", "sim002_mxn"]
+    assert lines[-3].startswith("2026-11-28T10:12:46Z WARNING")
+    assert lines[-2].endswith(" …")
+
+
+def test_short_notes_take_a_line_each_as_ever() -> None:
+    assert page_of(scene(54, notes=("one", "two")), 80, 24) == 24 - 3 - 2
+
+
+def test_a_long_alert_goes_on_in_the_next_line() -> None:
+    lines = shown(scene(alerts={"btc_mxn": f"no data for 2 min: {ADVICE}"}), 80, 24)
+    assert any(line.startswith("! btc_mxn no data for 2 min") for line in lines)
+    assert any("check the network" in line for line in lines)
+
+
+def test_what_is_waited_for_is_said_to_its_end() -> None:
+    lines = shown(scene(lines=(), waiting=f"waiting for the first data: {ADVICE}"), 80, 24)
+    assert "for as long as it takes" in " ".join(line.strip() for line in lines)
 
 
 def test_what_others_have_said_cannot_move_the_cursor() -> None:

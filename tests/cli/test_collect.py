@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from bitso_spread.cli.progress import Lines
+from bitso_spread.collector import Collector
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.state import LakeState
+from bitso_spread.sampling import Tick
 from bitso_spread.sim.server import SimulatedExchange
 from tests.cli.support import Run, Start, here, rows
 
@@ -65,6 +69,37 @@ def test_it_says_where_the_lake_is_what_it_holds_and_what_to_type_next(
     assert len(paths) == 4
     assert all(path.is_absolute() and pl.read_csv(path).height in {1, 2} for path in paths)
     assert "\x1b" not in out + err
+
+
+def test_of_one_row_it_says_one(start: Start, tmp_path: Path) -> None:
+    process = start("collect", "-e", "sim", "--lake", str(tmp_path), "--batch-size", "1",
+                    "--batches", "1")  # fmt: skip
+    _, err = process.communicate(timeout=30)
+    assert "INFO 1 row of btc_mxn in " in err
+    assert re.search(r"^btc_mxn: 1 SIMULATED row, ", err, re.MULTILINE)
+
+
+def test_ticks_that_were_missed_without_rows_are_told_to_the_end(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A stop of more than 600 ticks, in little: of more than one.
+    monkeypatch.setattr("bitso_spread.sampling.MISSED_LIMIT", 1)
+    look, stops = Lines.on_tick, [6.0]
+
+    def stand_still_once(view: Lines, tick: Tick, collector: Collector) -> None:
+        look(view, tick, collector)
+        time.sleep(stops.pop() if stops else 0)
+
+    monkeypatch.setattr(Lines, "on_tick", stand_still_once)
+    status, _, err = run(
+        "collect", "-e", "sim", "-b", "btc_mxn", "--lake", str(tmp_path), "--batches", "1",
+        "--batch-size", "3",
+    )  # fmt: skip
+    assert status == 0, err
+    gaps = re.findall(r"(\d+) ticks were missed, too many for rows of them", err)
+    told = re.search(r"btc_mxn: 3 SIM.* unknown, (\d+) missed, (\d+) of them without a row", err)
+    assert told is not None
+    assert int(told[1]) >= int(told[2]) == sum(map(int, gaps)) >= 5
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -111,6 +111,9 @@ def test_paths_in_a_file_begin_at_the_file_and_others_at_the_working_directory(
     said = origins(run("--config", str(named), "query", "-v")[2])
     assert said["--lake"] == f"{tmp_path}/conf/data (file {named})"
     assert said["--output"] == f"{tmp_path}/conf/o.csv (file {named})"
+    put("lake = 's3://bucket/lake'\nstate = 'half'\n", tmp_path / "conf" / "x.toml")
+    said = origins(run("--config", str(named), "query", "-v")[2])
+    assert said["--state"] == f"{tmp_path}/conf/half (file {named})"
     put("lake = '~/lake'\n")
     said = origins(run("query", "-v")[2])
     assert said["--lake"] == f"{tmp_path}/state/lake (file {here}/bitso-spread.toml)"

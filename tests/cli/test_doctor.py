@@ -120,7 +120,7 @@ def test_ctrl_c_ends_it_in_order_and_keeps_what_was_found(
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "keep-alive" not in out
     assert "stopped: the other checks were not made" in err
     assert "Traceback" not in err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,3 +137,16 @@ def test_a_terminal_is_given_back_without_the_bar(lake: Path, tmp_path: Path) ->
         assert shown.modes == shown.modes_before
     assert shown.output.rfind("\x1b[?25h") > shown.output.rfind("\x1b[?25l"), "no cursor"
     assert "Traceback" not in plain(shown.output)
+
+
+def test_nearly_nothing_is_loaded_before_it_is_looked_after() -> None:
+    # Until then it shows Python's traceback: the entry point imports this, and calls main().
+    script = (
+        "import sys; before = set(sys.modules); from bitso_spread.cli import main; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    ours = ("bitso_spread", "bitso_spread.cli", "bitso_spread.errors")
+    assert set(done.stdout.split()) <= {"__future__", "gc", *ours}

@@ -86,7 +86,7 @@ def test_alerts_that_were_kept_beside_the_table_are_listed(run: Run, lake: Path)
     _, out, _ = run("report", "--lake", str(lake), "--book", "btc_mxn")
     assert out.count("spread above 0.25 %</td>") == 2
     assert "2024-07-26 03:15:01 UTC</td>" in out
-    assert "in force</td>" in out
+    assert "in force when last seen, 2024-07-26T03:15:02Z</td>" in out
     assert "usd_mxn" not in out
 
 

@@ -79,6 +79,20 @@ def test_it_shows_all_that_there_is_of_a_collector(run: Run, tmp_path: Path) -> 
     assert one["books"][0]["last_tick"].endswith("Z")
 
 
+def test_of_one_it_says_one(run: Run, tmp_path: Path) -> None:
+    put(tmp_path, beat(ticks=1, reconnects=1, rejected={"crossed": 1}))
+    _, out, _ = run("status", "--lake", str(tmp_path), "--format", "table")
+    assert out.splitlines()[2] == "  1 tick, 1 reconnect, 1 rejected frame"
+
+
+def test_what_was_missed_is_told(run: Run, tmp_path: Path) -> None:
+    put(tmp_path, beat(missed=635))
+    _, out, _ = run("status", "--lake", str(tmp_path), "--format", "table")
+    assert out.splitlines()[2] == "  1000 ticks, 635 missed, 2 reconnects, 4 rejected frames"
+    (one,) = json.loads(run("status", "--lake", str(tmp_path), "--format", "json")[1])["collectors"]
+    assert one["missed"] == 635
+
+
 def test_a_person_gets_a_table(run: Run, tmp_path: Path) -> None:
     put(tmp_path, beat())
     status, out, _ = run("status", "--lake", str(tmp_path), "--format", "table")

@@ -10,11 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from bitso_spread.health import Verdict, examine
-from bitso_spread.lake.layout import TABLE, state_file
+from bitso_spread.lake.layout import TABLE, locks_folder, state_file
+from bitso_spread.lake.locks import BookLocks
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.state import LakeState
 from bitso_spread.sim.server import SimulatedExchange
-from tests.cli.support import Start, here
+from tests.cli.support import Run, Start, here
 
 BOOKS = ("btc_mxn", "usd_mxn")
 
@@ -181,3 +182,13 @@ def test_the_longest_wait_for_data_does_not_count_while_it_stands_by(
     first.kill()
     eventually(lambda: ticks_of(tmp_path, second) >= 1)
     end(second)
+
+
+def test_who_does_not_wait_is_told_that_it_can(run: Run, tmp_path: Path) -> None:
+    with BookLocks(locks_folder(tmp_path, TABLE)) as other:
+        other.acquire(["usd_mxn"])
+        status, _, err = run("collect", "-e", "sim", "--lake", str(tmp_path))
+    assert status == 1
+    said = err.splitlines()[-1]
+    assert "another collector records usd_mxn in this lake: stop it, choose other books, or" in said
+    assert "give --lake another folder (with --wait it stands by, and takes over once" in said

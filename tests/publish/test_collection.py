@@ -139,7 +139,8 @@ def test_an_outage_and_a_kill_in_the_middle_of_it_cost_nothing(
     assert isinstance(publishing["waiting"], int)
     # It looks once a second.
     assert publishing["waiting"] >= 12
-    assert publishing["why"] == "no broker can be reached: Connection refused"
+    asked = ", ".join(parse_address(address(brokers)).brokers)
+    assert publishing["why"] == f"no broker can be reached: Connection refused ({asked})"
     process.kill()
     process.wait()
     waiting = left(tmp_path)
