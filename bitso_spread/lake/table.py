@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake import layout
+from bitso_spread.lake.arrivals import Arrivals
 from bitso_spread.lake.database import NewerJournalError
 from bitso_spread.lake.locks import BookLocks, only_opener
 from bitso_spread.lake.replacing import finish_replacements
@@ -153,6 +154,9 @@ class Table(Closing):
             if batch.book == book and (written := writer.write(batch)) is not None:
                 log.warning("recovered %d rows of %s that a stop had left", written.rows, book)
                 on_file(written.path, batch, written.rows)
+        if arrived := Arrivals(self.lake, self.name, self._state).complete(book):
+            rows = sum(file.rows for file in arrived)
+            log.warning("recovered %d rows of %s that an import had left", rows, book)
         finish_replacements(self.lake, self.name, self._state, book)
         self._state.end_outages(book)
 

@@ -62,9 +62,9 @@ def test_refused_rows_are_status_1_with_each_reason_and_an_example(
         "  2 refused\n"
         "btc_mxn: 1 row, 2025-05-09T00:00:01Z to 2025-05-09T00:00:01Z\n"
         "refused: 1 with more or fewer fields than there are columns, such as\n"
-        f"  {source}: x,y\n"
+        f"  {source}, line 3: x,y\n"
         "refused: 1 between the seconds, or off the grid of the interval, such as\n"
-        f"  {source}: 2025-05-09 00:00:00.500000+00:00,btc_mxn,100.0,200.0,50.0\n"
+        f"  {source}, line 1: 2025-05-09 00:00:00.500000+00:00,btc_mxn,100.0,200.0,50.0\n"
     )
     assert list(in_lake(lake)) == [HISTORY + 1]
 

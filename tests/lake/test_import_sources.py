@@ -11,7 +11,7 @@ import pytest
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.audit import audit
-from bitso_spread.lake.importing import parsing, spool
+from bitso_spread.lake.importing import reading, spool
 from bitso_spread.lake.importing.outcome import Reason
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.reader import Lake
@@ -166,8 +166,8 @@ def test_what_is_larger_than_memory_comes_in_portions(
 ) -> None:
     rows = rows_from(DAY + 86_400 - 50, 100)
     sources = a_source(tmp_path, rows[:60]), a_source(tmp_path, rows[60:], "b.parquet")
-    monkeypatch.setattr(parsing, "_BLOCK_BYTES", 100)
-    monkeypatch.setattr(parsing, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(reading, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(reading, "_BLOCK_ROWS", 7)
     monkeypatch.setattr(spool, "_HELD_ROWS", 10)
     assert bring(tmp_path / "lake", *sources).taken == 100
     assert in_lake(tmp_path / "lake") == bids(rows)
@@ -225,8 +225,11 @@ def test_a_row_that_cannot_be_true_is_refused_with_the_reason(tmp_path: Path) ->
     assert (done.read, done.taken) == (len(BAD) + 1, 1)
     assert {why: refused.rows for why, refused in done.refused.items()} == Counter(BAD.values())
     for reason, refused in done.refused.items():
-        first = next(line for line, why in BAD.items() if why is reason)
-        assert refused.first.startswith(f"{tmp_path / 'rows.csv'}: {first[:10]}"[:-1]), reason
+        line, first = next(
+            (i, line) for i, (line, why) in enumerate(BAD.items(), 2) if why is reason
+        )
+        at = f"{tmp_path / 'rows.csv'}, line {line}: "
+        assert refused.first.startswith(f"{at}{first[:10]}"[:-1]), reason
     assert in_lake(tmp_path / "lake") == {NOON + 9: 100.0}
 
 
