@@ -78,9 +78,13 @@ def _read(journal: Path) -> SourceJournal | None:
 
 def _journals_of(path: Path) -> list[Path]:
     of_table = layout.state_file(path.parent, path.name)
-    if of_table.is_file():
+    if layout.is_table_name(path.name) and of_table.is_file():
         return [of_table]
-    folder = layout.state_folder(path)
+    try:
+        if not layout.state_folder(path).is_dir():
+            return []
+    except OSError:
+        return []  # the source itself is closed to us, as whoever lists it says
     # Not by a pattern: that passes over a folder which cannot be read.
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = sorted(layout.state_folder(path).iterdir())
     return [file for file in files if file.suffix == _SUFFIX and layout.is_table_name(file.stem)]

@@ -109,13 +109,17 @@ def _below(folder: Path, pass_over: Callable[[OSError], None]) -> Iterator[tuple
         real_parent = real_root + parent[len(root) :]
         for name in sorted(filter(layout.is_data_file, names)):
             path = Path(parent, name)
-            try:
-                # A year has 105,120 of them, and to resolve each takes longer than to read it.
-                real = os.path.realpath(path) if path.is_symlink() else f"{real_parent}/{name}"
-                if not _stands_for_others(path, folder):
-                    yield real, SourceFile(path, path.stat().st_size)
-            except OSError as error:
-                pass_over(error)
+            # A year has 105,120 of them, and to resolve each takes longer than to read it.
+            real = os.path.realpath(path) if path.is_symlink() else f"{real_parent}/{name}"
+            if not _stands_for_others(path, folder):
+                yield real, SourceFile(path, _size(path))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 1  # whoever reads it says what is wrong with it: only an empty file has no rows
 
 
 def _stands_for_others(path: Path, folder: Path) -> bool:
