@@ -90,7 +90,7 @@ def import_(
     Takes rows as they are, and says how many were refused and why. What is
     there already is not taken again, so that an import that was cut short
     is completed by the same command. Collectors of these books must be
-    stopped. Status 1 if a row was refused, or a file or folder passed over.
+    stopped. Status 1 if a row was refused, or something passed over.
 
     Example: bitso-spread import other-lake old.csv --lake data --merge
     """
