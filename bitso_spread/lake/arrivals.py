@@ -85,6 +85,10 @@ class Arrivals:
             self._staged(note).unlink(missing_ok=True)
         if lost:
             self._state.forget(lost)
+        for note in whole:
+            # It may be whole in memory alone.
+            with suppress(FileNotFoundError):
+                _sync(self._staged(note))
         return self._move_all(whole)
 
     def _named(self, file: NewFile) -> WrittenFile:

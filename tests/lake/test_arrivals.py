@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +113,34 @@ def test_what_a_crash_left_half_made_is_forgotten_and_what_was_whole_comes_in(
         assert (arrived.first_tick, state.announced()) == (DAY, [])
     assert list(contents(tmp_path).values()) == [b"whole"]
     assert list(layout.staging_folder(tmp_path, TABLE).iterdir()) == []
+
+
+def test_what_a_crash_left_unsynced_is_synced_before_it_comes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", _full)
+        with LakeState(state_file(tmp_path, TABLE)) as state, pytest.raises(OSError, match="full"):
+            Arrivals(tmp_path, TABLE, state).bring([a_file(b"one"), a_file(b"two", DAY)])
+    done: list[str] = []
+    fsync, move = os.fsync, writer.move_in
+    inodes = {path.stat().st_ino for path in layout.staging_folder(tmp_path, TABLE).iterdir()}
+
+    def syncing(descriptor: int) -> None:
+        if os.fstat(descriptor).st_ino in inodes:
+            done.append("synced")
+        fsync(descriptor)
+
+    def moving(staged: Path, path: Path) -> bool:
+        done.append("moved")
+        return move(staged, path)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(MOVE, moving)
+    with LakeState(state_file(tmp_path, TABLE)) as state:
+        Arrivals(tmp_path, TABLE, state).complete("btc_mxn")
+    assert done == ["synced", "synced", "moved", "moved"]
+    assert sorted(contents(tmp_path).values()) == [b"one", b"two"]
 
 
 def _full(*_: object) -> bool:
