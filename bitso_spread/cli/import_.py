@@ -29,7 +29,7 @@ from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
     from bitso_spread.lake.importing import Imported
-    from bitso_spread.lake.importing.outcome import Disagreement
+    from bitso_spread.lake.importing.outcome import Disagreement, Refused
 
 # As many as fit on a screen.
 _SHOWN = 10
@@ -91,7 +91,7 @@ def import_(
     Takes rows as they are, and says how many were refused and why. What is
     there already is not taken again, so that an import that was cut short
     is completed by the same command. Collectors of these books must be
-    stopped. Status 1 if a row was refused, or a file passed over.
+    stopped. Status 1 if a row was refused, or something passed over.
 
     Example: bitso-spread import other-lake old.csv --lake data --merge
     """
@@ -155,12 +155,23 @@ def _report(done: Imported, lake: Path | str, mark: str | None) -> Iterator[str]
         yield f"{book}: {many(span.rows, 'row')}, {first} to {last}"
     for reason, refused in done.refused.items():
         yield f"refused: {refused.rows:,} {reason}, such as"
-        yield f"  {refused.first}"
+        yield from _refused(refused)
     if done.disagreements:
         more = "" if done.disagreements <= _SHOWN else f", of which the first {_SHOWN} are shown"
         seconds = many(done.disagreements, "second")
         yield f"{seconds} of which two rows have other prices{more}:"
         yield from map(_told, done.examples[:_SHOWN])
+
+
+def _refused(refused: Refused) -> Iterator[str]:
+    from bitso_spread.lake.importing.outcome import told
+
+    for path, of_file in [*refused.files.items()][:_SHOWN]:
+        yield from (f"  {told(path, example)}" for example in of_file.examples)
+        if more := of_file.rows - len(of_file.examples):
+            yield f"  {path}: {more:,} more"
+    if (others := len(refused.files) - _SHOWN) > 0:
+        yield f"  and of {_many(others, 'other file')}"
 
 
 def _told(one: Disagreement) -> str:
@@ -176,8 +187,13 @@ def _complaint(done: Imported) -> str:
     parts = []
     if done.refusals:
         parts.append(f"{done.refusals:,} of {done.read:,} rows were refused")
-    if done.unreadable:
-        parts.append(f"{_files(len(done.unreadable))} could not be read")
+    if done.unreadable or done.unlisted:
+        passed_over = [
+            _many(len(errors), what)
+            for errors, what in ((done.unreadable, "file"), (done.unlisted, "folder"))
+            if errors
+        ]
+        parts.append(f"{' and '.join(passed_over)} could not be read")
     return f"not all of it was taken: {' and '.join(parts)}" if parts else ""
 
 

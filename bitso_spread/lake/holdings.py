@@ -61,7 +61,7 @@ class Shelf:
         self._prefix = len(str(self._table)) + 1
         self._filters = filters
         self._records = records
-        self._in_journal = {
+        self._in_journal = records.coming | {
             Partition.of(batch.book, batch.first_tick)
             for batches in records.batches.values()
             for batch in batches

@@ -51,6 +51,8 @@ class Records:
     """The checksums that each compacted day may have, by its path in their table."""
     last: Mapping[str, int] = field(default_factory=dict)
     """The last tick of each book that was ever recorded."""
+    coming: frozenset[Partition] = frozenset()
+    """Those into which an import was about to move a file."""
 
     @property
     def books(self) -> set[str]:
@@ -108,9 +110,10 @@ def _records(state: LakeState, taken_at: float) -> Records:
         ends = outage.last_tick
         ended = outage if ends is not None else replace(outage, last_tick=last.get(outage.book, 0))
         outages.setdefault(outage.book, []).append(ended)
+    coming = frozenset(Partition.of(file.book, file.first_tick) for file in state.announced())
     # A table's identity has one interval, and so all of its batches.
     interval = min(intervals, default=1)
-    return Records(taken_at, interval, files, batches, outages, first, state.daily(), last)
+    return Records(taken_at, interval, files, batches, outages, first, state.daily(), last, coming)
 
 
 @contextmanager

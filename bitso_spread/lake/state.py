@@ -253,11 +253,7 @@ class LakeState(Closing):
                 "ON CONFLICT DO NOTHING",
                 [(*_values_of(row), batch.first_tick) for batch, row in pairs],
             )
-            self._db.executemany(
-                "INSERT INTO mark VALUES (?, ?) "
-                "ON CONFLICT (book) DO UPDATE SET tick = max(tick, excluded.tick)",
-                [(row.book, row.tick) for _, row in pairs],
-            )
+            self._raise_marks((row.book, row.tick) for _, row in pairs)
             self._db.executemany(
                 "INSERT INTO outage VALUES (?, ?, ?, ?) ON CONFLICT (book, first_tick) "
                 "DO UPDATE SET cause = excluded.cause, last_tick = excluded.last_tick",
@@ -273,7 +269,8 @@ class LakeState(Closing):
         """Give the books of which rows are not yet in the table, or something is left open."""
         found = self._db.execute(
             "SELECT book FROM batch UNION SELECT book FROM outage WHERE last_tick IS NULL "
-            "UNION SELECT book FROM replacement"
+            "UNION SELECT book FROM replacement "
+            "UNION SELECT book FROM file WHERE written_at IS NULL"
         )
         return sorted(book for (book,) in found)
 
@@ -294,11 +291,42 @@ class LakeState(Closing):
         )
         return [WrittenFile(*row) for row in found]
 
-    def stage(self, file: WrittenFile) -> None:
+    def stage(self, *files: WrittenFile) -> None:
         """Note what is about to be moved into the table, so that a crash cannot double it."""
         with self._db.transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", astuple(file)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                [astuple(file) for file in files],
+            )
+
+    def announced(self, book: str | None = None) -> list[WrittenFile]:
+        """Give the files, of one book or of all, that are staged and no batch's, by first tick."""
+        found = self._db.execute(
+            "SELECT path, book, first_tick, last_tick, rows, interval, bytes, sha256 FROM file "
+            "WHERE written_at IS NULL AND (?1 IS NULL OR book = ?1) AND NOT EXISTS (SELECT 1 "
+            "FROM batch WHERE batch.book = file.book AND batch.first_tick = file.first_tick) "
+            "ORDER BY first_tick",
+            (book,),
+        )
+        return [WrittenFile(*row) for row in found]
+
+    def arrived(self, files: Iterable[WrittenFile]) -> None:
+        """Note that announced files are in the table, and raise the marks that this raises."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        files = list(files)
+        with self._db.transaction():
+            self._db.executemany(
+                "UPDATE file SET written_at = ? WHERE path = ?",
+                [(now, file.path) for file in files],
+            )
+            self._raise_marks((file.book, file.last_tick) for file in files)
+
+    def forget(self, files: Iterable[WrittenFile]) -> None:
+        """Drop the notes of announced files that did not come."""
+        with self._db.transaction():
+            self._db.executemany(
+                "DELETE FROM file WHERE path = ? AND written_at IS NULL",
+                [(file.path,) for file in files],
             )
 
     def finish(self, batch: Batch, file: WrittenFile | None) -> None:
@@ -394,3 +422,10 @@ class LakeState(Closing):
                 "WHERE book = ?1 AND last_tick IS NULL",
                 (book,),
             )
+
+    def _raise_marks(self, ticks: Iterable[tuple[str, int]]) -> None:
+        self._db.executemany(
+            "INSERT INTO mark VALUES (?, ?) "
+            "ON CONFLICT (book) DO UPDATE SET tick = max(tick, excluded.tick)",
+            ticks,
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 from bitso_spread.counting import many
 from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake import layout
+from bitso_spread.lake.arrivals import Arrivals
 from bitso_spread.lake.database import NewerJournalError
 from bitso_spread.lake.locks import BookLocks, only_opener
 from bitso_spread.lake.replacing import finish_replacements
@@ -156,6 +157,9 @@ class Table(Closing):
                     "recovered %s of %s that a stop had left", many(written.rows, "row"), book
                 )
                 on_file(written.path, batch, written.rows)
+        if arrived := Arrivals(self.lake, self.name, self._state).complete(book):
+            rows = sum(file.rows for file in arrived)
+            log.warning("recovered %d rows of %s that an import had left", rows, book)
         finish_replacements(self.lake, self.name, self._state, book)
         self._state.end_outages(book)
 

@@ -50,7 +50,11 @@ def frame_of(rows: Iterable[Sample], columns: str = FIVE) -> pl.DataFrame:
 
 def encode(rows: Iterable[Sample], file_format: str, columns: str = FIVE) -> bytes:
     """Give the bytes of a CSV file with a header, or of a Parquet file (zstd)."""
-    frame = frame_of(rows, columns)
+    return encode_frame(frame_of(rows, columns), file_format)
+
+
+def encode_frame(frame: pl.DataFrame, file_format: str) -> bytes:
+    """Do what `encode` does with rows that have the columns of a table already."""
     buffer = io.BytesIO()
     if file_format == "parquet":
         frame.write_parquet(buffer, compression="zstd")
@@ -140,7 +144,7 @@ class BatchWriter:
             )
             if not path.exists():
                 self._state.stage(file)
-                if _move_in(staged, path):
+                if move_in(staged, path):
                     break
             if path.read_bytes() == data:
                 # The very same file: it is left as it is.
@@ -161,7 +165,7 @@ def write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _move_in(staged: Path, path: Path) -> bool:
+def move_in(staged: Path, path: Path) -> bool:
     """Move a file to a name that is free; False if it was taken meanwhile.
 
     A link, unlike a rename, never replaces what is there. Where the filesystem has no links,
@@ -180,15 +184,19 @@ def _move_in(staged: Path, path: Path) -> bool:
 
 def sync_folders(path: Path, table: Path) -> None:
     """Sync the folders from a file's up to the table's own, so that its name survives a crash."""
+    folder = path.parent
+    sync_folder(folder)
+    while folder != table.parent:
+        folder = folder.parent
+        sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder are on the disk."""
     if os.name == "nt":
         return  # Windows has no way to sync a folder
-    folder = path.parent
-    while True:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if folder == table.parent:
-            return
-        folder = folder.parent
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

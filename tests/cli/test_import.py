@@ -62,11 +62,34 @@ def test_refused_rows_are_status_1_with_each_reason_and_an_example(
         "  2 refused\n"
         "btc_mxn: 1 row, 2025-05-09T00:00:01Z to 2025-05-09T00:00:01Z\n"
         "refused: 1 with more or fewer fields than there are columns, such as\n"
-        f"  {source}: x,y\n"
+        f"  {source}, line 3: x,y\n"
         "refused: 1 between the seconds, or off the grid of the interval, such as\n"
-        f"  {source}: 2025-05-09 00:00:00.500000+00:00,btc_mxn,100.0,200.0,50.0\n"
+        f"  {source}, line 1: 2025-05-09 00:00:00.500000+00:00,btc_mxn,100.0,200.0,50.0\n"
     )
     assert list(in_lake(lake)) == [HISTORY + 1]
+
+
+def test_of_refused_rows_the_first_of_each_file_are_shown_and_the_others_counted(
+    run: Run, lake: Path, tmp_path: Path
+) -> None:
+    for number in range(12):
+        a_text(tmp_path / "source", "x\n" * (5 if number == 1 else 1), f"{number:02}.csv")
+    status, out, _ = run("import", str(tmp_path / "source"))
+    one, two, three, *_ = (tmp_path / "source" / f"{number:02}.csv" for number in range(12))
+    assert status == 1
+    lines = out.splitlines()
+    assert lines[:9] == [
+        f"16 rows read from 12 files, for {lake}",
+        "  16 refused",
+        "nothing was taken",
+        "refused: 16 with more or fewer fields than there are columns, such as",
+        f"  {one}, line 1: x",
+        *(f"  {two}, line {number}: x" for number in (1, 2, 3)),
+        f"  {two}: 2 more",
+    ]
+    assert lines[9] == f"  {three}, line 1: x"
+    assert lines[-1] == "  and of 2 other files"
+    assert len(lines) == 18
 
 
 def test_overlapping_seconds_are_refused_and_merge_takes_the_better_and_lists_what_differs(
@@ -116,6 +139,35 @@ def test_a_bad_file_ends_it_and_skip_bad_passes_over_it(
     assert status == 1
     assert f"passed over: {bad} cannot be read" in err
     assert err.endswith("not all of it was taken: 1 file could not be read\n")
+    assert len(in_lake(lake)) == 3
+
+
+def test_a_folder_that_cannot_be_read_ends_it_and_skip_bad_passes_over_it(
+    run: Run, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    a_source(source, rows_from(HISTORY, 3))
+    a_text(source / "closed", "PAR1 not", "bad.parquet")
+    a_text(source, "PAR1 not", "bad.parquet")
+    scandir = os.scandir
+
+    def refuse(path: Path | str | int) -> object:
+        if str(path) == f"{source}/closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert run("import", str(source)) == (
+        1,
+        "",
+        f"bitso-spread: {source}/closed cannot be read: Permission denied\n",
+    )
+    status, out, err = run("import", str(source), "--skip-bad")
+    assert (status, out.splitlines()[1]) == (1, "  3 taken")
+    first, second, last = err.splitlines()
+    assert first == f"bitso-spread: passed over: {source}/closed cannot be read: Permission denied"
+    assert second.startswith(f"bitso-spread: passed over: {source}/bad.parquet cannot be read: ")
+    assert last == "bitso-spread: not all of it was taken: 1 file and 1 folder could not be read"
     assert len(in_lake(lake)) == 3
 
 

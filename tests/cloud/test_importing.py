@@ -62,6 +62,14 @@ def test_new_seconds_come_in_and_those_that_are_there_are_not_taken_again(
     assert s3.store().objects(keys.recorders_prefix(TABLE)) == []
 
 
+def test_another_lake_in_a_store_goes_in(s3: S3, tmp_path: Path) -> None:
+    bring(s3, tmp_path / "half", a_source(tmp_path, span(0, 10)))
+    other = f"s3://{s3.bucket}/lakes/other"
+    done = import_rows([s3.url], other, state=tmp_path / "other", now=lambda: NOW)
+    assert done.taken == 10
+    assert Lake(other).read().equals(Lake(s3.url).read())
+
+
 def test_the_better_row_takes_the_place_of_the_other(s3: S3, tmp_path: Path) -> None:
     half = tmp_path / "half"
     rows = span(0, 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.audit import audit
 from bitso_spread.lake.findings import Kind
+from bitso_spread.lake.importing import importer
 from bitso_spread.lake.layout import TABLE, state_file
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from tests.lake.audit_support import record
 from tests.lake.import_support import a_source, bids, blank, bring, in_lake, priced, rows_from
-from tests.lake.stops import Steps, full
+from tests.lake.stops import KilledError, Steps, When, full
 from tests.lake.support import DAY, NOON, eventually, python, table_files, table_rows
 
 STEPS: list[tuple[Any, str]] = [
@@ -32,8 +34,12 @@ STEPS: list[tuple[Any, str]] = [
     (LakeState, "finish"),
     (LakeState, "intend"),
     (LakeState, "replaced"),
+    (Path, "write_bytes"),
+    (LakeState, "arrived"),
+    (LakeState, "forget"),
 ]
 """What an import does to the lake's disk and journal."""
+WHEN: tuple[When, ...] = ("before", "after")
 
 HELD = [blank(NOON), priced(NOON + 1), blank(NOON + 2), priced(NOON + 3)]
 BETTER = [priced(NOON, 101), priced(NOON + 2, 102), priced(NOON + 4, 104)]
@@ -109,11 +115,59 @@ def test_a_replacement_that_did_not_come_about_is_forgotten(
     assert audit(Lake(lake)).findings == ()
 
 
+def test_stopped_at_any_step_of_a_day_of_files_the_next_import_or_collection_completes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "BATCH_TICKS", 2)
+    rows = [*rows_from(NOON, 5), *rows_from(DAY + 86_400, 3)]
+    source = a_source(tmp_path, rows)
+    seen = set()
+    for number, when in ((number, when) for number in count(1) for when in WHEN):
+        lake = tmp_path / f"{when}-{number}"
+        steps = Steps(STEPS, number, when, KilledError)
+        with suppress(KilledError), steps.watched():
+            bring(lake, source)
+        found = in_lake(lake) if table_files(lake) else {}
+        assert found.items() <= bids(rows).items()
+        # Not even a folder without its file is left, as far as an audit can tell.
+        assert not lake.exists() or audit(Lake(lake)).findings == ()
+        with Table(lake) as collector:
+            collector.lock(["btc_mxn"])
+            collector.recover(lambda *_: None)
+            marks = collector.marks()
+        recovered = in_lake(lake) if table_files(lake) else {}
+        assert found.items() <= recovered.items() <= bids(rows).items()
+        assert marks == ({"btc_mxn": max(recovered)} if recovered else {})
+        seen.add((len(found), len(recovered)))
+        with LakeState(state_file(lake, TABLE)) as state:
+            assert (state.announced(), state.unfinished()) == ([], [])
+            assert len(state.files()) == len(table_files(lake))
+        staging = layout.staging_folder(lake, TABLE)
+        assert not staging.exists() or list(staging.iterdir()) == []
+        bring(lake, source)
+        assert in_lake(lake) == bids(rows)
+        assert audit(Lake(lake)).findings == ()
+        if steps.ended:
+            break
+    # Nothing yet; whole but in no place; some in their places, all after; one day; both.
+    assert seen >= {(0, 0), (0, 5), (2, 5), (4, 5), (5, 5), (5, 8), (7, 8), (8, 8)}
+
+
 IMPORT = """
-import sys
+import sys, time
+from pathlib import Path
 from bitso_spread.lake.importing import importer
 from tests.lake.import_support import NOW
 importer.BATCH_TICKS = 20
+left, link = int(sys.argv[3]), Path.hardlink_to
+def hardlink_to(path, target):
+    # It is killed in the midst of a day's files.
+    global left
+    if not left:
+        time.sleep(600)
+    left -= 1
+    link(path, target)
+Path.hardlink_to = hardlink_to
 importer.import_rows([sys.argv[1]], sys.argv[2], merge=True, now=lambda: NOW)
 """
 KILLS = 3
@@ -126,7 +180,8 @@ def test_what_a_kill_interrupts_is_in_the_table_once_in_the_end(tmp_path: Path) 
     source = a_source(tmp_path, rows)
     for number in range(KILLS):
         files = 1 + 50 * number
-        with python(IMPORT, source, lake) as child:
+        # What the one before has left comes first: 40 files.
+        with python(IMPORT, source, lake, 50 if number else 10) as child:
             eventually(lambda least=files: len(table_files(lake)) > least, within=60)  # type: ignore[misc]
             child.kill()
         found = table_rows(lake)

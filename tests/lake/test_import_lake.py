@@ -224,7 +224,7 @@ def test_a_disk_that_refuses_is_said_in_a_line(
 
     source = a_source(tmp_path, rows_from(NOON, 5))
     with monkeypatch.context() as patch:
-        patch.setattr("bitso_spread.lake.writer._move_in", refuse)
+        patch.setattr("bitso_spread.lake.arrivals.move_in", refuse)
         with pytest.raises(LakeError, match=r"cannot write into .*lake: .*No space left.*again"):
             bring(tmp_path / "lake", source)
     done = bring(tmp_path / "lake", source)

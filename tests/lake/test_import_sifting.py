@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bitso_spread.lake.columns import FULL
 from bitso_spread.lake.importing.outcome import Imported
-from bitso_spread.lake.importing.parsing import with_all
-from bitso_spread.lake.importing.sifting import SOURCE, Rules, Sieve
+from bitso_spread.lake.importing.parsing import SOURCE, with_all
+from bitso_spread.lake.importing.sifting import Rules, Sieve
 from bitso_spread.lake.samples import samples_of
 from bitso_spread.lake.writer import frame_of
 from bitso_spread.model import Sample, State

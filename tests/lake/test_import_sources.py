@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -11,12 +12,12 @@ import pytest
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.audit import audit
-from bitso_spread.lake.importing import parsing, spool
+from bitso_spread.lake.importing import outcome, reading, spool
 from bitso_spread.lake.importing.outcome import Reason
-from bitso_spread.lake.layout import TABLE
+from bitso_spread.lake.layout import TABLE, state_file
 from bitso_spread.lake.reader import Lake
 from bitso_spread.model import Sample, State
-from tests.lake.audit_support import foreign
+from tests.lake.audit_support import foreign, record
 from tests.lake.import_support import (
     A_LINE,
     HEADER,
@@ -166,8 +167,8 @@ def test_what_is_larger_than_memory_comes_in_portions(
 ) -> None:
     rows = rows_from(DAY + 86_400 - 50, 100)
     sources = a_source(tmp_path, rows[:60]), a_source(tmp_path, rows[60:], "b.parquet")
-    monkeypatch.setattr(parsing, "_BLOCK_BYTES", 100)
-    monkeypatch.setattr(parsing, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(reading, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(reading, "_BLOCK_ROWS", 7)
     monkeypatch.setattr(spool, "_HELD_ROWS", 10)
     assert bring(tmp_path / "lake", *sources).taken == 100
     assert in_lake(tmp_path / "lake") == bids(rows)
@@ -225,8 +226,11 @@ def test_a_row_that_cannot_be_true_is_refused_with_the_reason(tmp_path: Path) ->
     assert (done.read, done.taken) == (len(BAD) + 1, 1)
     assert {why: refused.rows for why, refused in done.refused.items()} == Counter(BAD.values())
     for reason, refused in done.refused.items():
-        first = next(line for line, why in BAD.items() if why is reason)
-        assert refused.first.startswith(f"{tmp_path / 'rows.csv'}: {first[:10]}"[:-1]), reason
+        line, first = next(
+            (i, line) for i, (line, why) in enumerate(BAD.items(), 2) if why is reason
+        )
+        at = f"{tmp_path / 'rows.csv'}, line {line}: "
+        assert refused.first.startswith(f"{at}{first[:10]}"[:-1]), reason
     assert in_lake(tmp_path / "lake") == {NOON + 9: 100.0}
 
 
@@ -306,6 +310,143 @@ def test_a_file_that_cannot_be_read_ends_it_with_nothing_taken_or_is_passed_over
     done = bring(tmp_path / "lake", source, on_bad=told.append)
     assert (done.taken, done.unreadable) == (3, [str(error) for error in told])
     assert len(told) == 1
+
+
+def closed(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
+    """Have folders refuse to be listed; root, as which tests may run, may list any."""
+    scandir = os.scandir
+
+    def refuse(path: Path | str | int) -> object:
+        if str(path) in map(str, folders):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+def test_a_folder_that_cannot_be_read_ends_it_with_nothing_taken_or_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    a_source(source / "closed", rows_from(NOON, 3))
+    a_source(source / "open", rows_from(NOON + 3, 3))
+    a_source(source, rows_from(NOON + 6, 3))
+    closed(monkeypatch, source / "closed")
+    with pytest.raises(LakeError, match="source/closed cannot be read: Permission denied"):
+        bring(tmp_path / "lake", source)
+    assert not (tmp_path / "lake").exists()
+    told: list[LakeError] = []
+    done = bring(tmp_path / "lake", source, on_bad=told.append)
+    assert (done.taken, done.files, done.unreadable) == (6, 2, [])
+    assert done.unlisted == [str(error) for error in told]
+    assert len(told) == 1
+
+
+def test_a_source_that_is_closed_as_a_whole_is_passed_over_if_there_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_source(tmp_path / "closed", rows_from(NOON, 3))
+    a_source(tmp_path / "open", rows_from(NOON, 3))
+    closed(monkeypatch, tmp_path / "closed")
+    sources = tmp_path / "closed", tmp_path / "open"
+    done = bring(tmp_path / "lake", *sources, on_bad=lambda _: None)
+    assert (done.taken, len(done.unlisted)) == (3, 1)
+    with pytest.raises(LakeError, match="closed cannot be read"):
+        bring(tmp_path / "lake", sources[0], on_bad=lambda _: None)
+
+
+def test_a_journal_that_cannot_be_read_ends_it_or_is_passed_over(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    record(source, rows_from(NOON, 3))
+    journal = state_file(source, TABLE)
+    journal.write_bytes(b"no journal" * 100)
+    with pytest.raises(LakeError, match=r"sqlite3 cannot be read|file is not a database"):
+        bring(tmp_path / "lake", source)
+    done = bring(tmp_path / "lake", source, on_bad=lambda _: None)
+    assert (done.taken, len(done.unlisted)) == (3, 1)
+    assert str(journal) in done.unlisted[0]
+
+
+def test_a_name_without_a_file_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    a_source(source, rows_from(NOON, 3))
+    (source / "b.csv").symlink_to(source / "nowhere")
+    with pytest.raises(LakeError, match=r"b\.csv cannot be read: No such file"):
+        bring(tmp_path / "lake", source)
+    done = bring(tmp_path / "lake", source, on_bad=lambda _: None)
+    assert (done.taken, len(done.unreadable)) == (3, 1)
+
+
+def test_one_bad_file_among_many_is_passed_over_alone(tmp_path: Path) -> None:
+    for form in ("csv", "parquet"):
+        source, lake = tmp_path / form, tmp_path / f"lake-{form}"
+        for number in range(5):
+            a_source(source, rows_from(NOON + 10 * number, 10), f"{number}.{form}")
+        a_source(source, rows_from(NOON + 50, 10), f"5.{form}", "full")
+        a_text(source, "", f"6.{form}")
+        a_text(source, "orderbook_timestamp,book\n" if form == "csv" else "PAR1", f"2.{form}")
+        done = bring(lake, source, on_bad=lambda _: None)
+        assert (done.files, done.taken, len(done.unreadable)) == (7, 50, 1)
+        assert str(source / f"2.{form}") in done.unreadable[0]
+        assert done.refused == {}
+
+
+def test_refused_rows_are_told_by_file_and_line(tmp_path: Path) -> None:
+    crossed = A_LINE.replace("100.0,200.0,50.0", "200.0,100.0,-100.0")
+    half = A_LINE.replace("00+", "00.5+")
+    one = a_text(tmp_path, HEADER + A_LINE + crossed + "\n" + "x,y\n" + half, "one.csv")
+    two = a_text(tmp_path, (half + "x\n") * 5 + "2026", "two.csv")
+    three = a_source(tmp_path, [priced(NOON + i, 300 if i > 2 else 100) for i in range(9)], "3.csv")
+    pl.read_csv(three, try_parse_dates=True).write_parquet(tmp_path / "three.parquet")
+    done = bring(tmp_path / "lake", one, two, tmp_path / "three.parquet")
+    lines = {
+        reason: {
+            Path(path).name: (of_file.rows, [example.line for example in of_file.examples])
+            for path, of_file in refused.files.items()
+        }
+        for reason, refused in done.refused.items()
+    }
+    assert lines == {
+        Reason.FIELDS: {"one.csv": (1, [5]), "two.csv": (5, [2, 4, 6])},
+        Reason.CUT: {"two.csv": (1, [11])},
+        Reason.OFF_GRID: {"one.csv": (1, [6]), "two.csv": (5, [1, 3, 5])},
+        Reason.CROSSED: {"one.csv": (1, [3]), "three.parquet": (6, [4, 5, 6])},
+    }
+    assert done.refused[Reason.CUT].first == f"{two}, line 11: 2026"
+    (first, *_) = done.refused[Reason.CROSSED].files[str(tmp_path / "three.parquet")].examples
+    assert first.text == "2026-09-21 12:00:03+00:00,btc_mxn,300.0,200.0,-50.0"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_lines_are_those_of_each_file_also_where_many_are_read_at_once_or_one_in_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    for number in range(4):
+        rows = [priced(NOON + 10 * number + i, 300 if i == 2 + number else 100) for i in range(9)]
+        a_source(tmp_path / "source", rows, f"{number}.{form}", "full" if number == 1 else "five")
+    expected = {f"{number}.{form}": [3 + number + (form == "csv")] for number in range(4)}
+    for number, (block, group) in enumerate([(100_000, 3), (130, 1), (100_000, 250)]):
+        monkeypatch.setattr(reading, "_BLOCK_BYTES", block)
+        monkeypatch.setattr(reading, "_BLOCK_ROWS", max(1, block // 60))
+        monkeypatch.setattr(reading, "_GROUP_FILES", group)
+        done = bring(tmp_path / f"lake-{number}", tmp_path / "source")
+        files = done.refused[Reason.CROSSED].files
+        assert done.taken == 32
+        assert {
+            Path(path).name: [example.line for example in of_file.examples]
+            for path, of_file in files.items()
+        } == expected
+
+
+def test_of_very_many_files_only_the_first_ones_come_with_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome, "LISTED", 2)
+    for number in range(4):
+        a_text(tmp_path / "source", "x\n", f"{number}.csv")
+    (refused,) = bring(tmp_path / "lake", tmp_path / "source").refused.values()
+    assert [len(of_file.examples) for of_file in refused.files.values()] == [1, 1, 0, 0]
+    assert sum(of_file.rows for of_file in refused.files.values()) == refused.rows == 4
 
 
 def test_another_lake_s_files_of_any_partition_go_in(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_a_name_that_someone_takes_after_a_crash_is_not_mistaken_for_the_batch(
     lake_with_a_batch(tmp_path)
     # The crash comes when the name is noted and nothing has it yet.
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_move_in", crash)
+        patch.setattr(writer, "move_in", crash)
         assert not write(tmp_path)
     path = tmp_path / TABLE / Partition.of("btc_mxn", NOON).path / "btc_mxn-20260921T120000Z.csv"
     assert not path.exists()

@@ -3,9 +3,10 @@
 1. The sources are read once, in any order, and their rows set down by book and day; the locks of
    their books are taken on the way. Nothing is in the lake yet.
 2. What the lake is, is settled or compared; what a crash left in its journal becomes files.
-3. Day by day and book by book, rows are sifted. Those of new seconds go through the journal into
-   files as a collector's do, 600 ticks each; those that are better than the lake's, which only
-   `merge` asks for, take their places (see `bitso_spread.lake.replacing`).
+3. Day by day and book by book, rows are sifted. Those of new seconds go into files as a
+   collector's do, 600 ticks each, a day's at a time (see `bitso_spread.lake.arrivals`); those that
+   are better than the lake's, which only `merge` asks for, take their places (see
+   `bitso_spread.lake.replacing`).
 
 Whatever is cut short is completed by importing again: what is there by then is not taken twice.
 """
@@ -18,7 +19,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -27,23 +27,33 @@ from bitso_spread.clock import check_interval
 from bitso_spread.cloud.address import is_url
 from bitso_spread.errors import LakeBusyError, LakeError, LakeIdentityError, UsageError
 from bitso_spread.lake import layout
+from bitso_spread.lake.arrivals import Arrivals
 from bitso_spread.lake.columns import ALL, FULL, SCHEMAS, TIME, check_columns
 from bitso_spread.lake.files import OnBad
 from bitso_spread.lake.importing.fetching import on_disk
+from bitso_spread.lake.importing.filing import files_of
 from bitso_spread.lake.importing.journals import SourceJournal
-from bitso_spread.lake.importing.outcome import Imported, Reason
-from bitso_spread.lake.importing.parsing import column_names, is_full, read_rows, with_all
+from bitso_spread.lake.importing.outcome import Example, Imported, Reason
+from bitso_spread.lake.importing.parsing import PLACE, SOURCE, with_all
+from bitso_spread.lake.importing.reading import (
+    Numbered,
+    column_names,
+    grouped,
+    is_full,
+    read_rows,
+    read_together,
+)
 from bitso_spread.lake.importing.request import Wanted, find
-from bitso_spread.lake.importing.sifting import SOURCE, TICK, Rules, Sieve
+from bitso_spread.lake.importing.sifting import TICK, Rules, Sieve
 from bitso_spread.lake.importing.sources import SourceFile
 from bitso_spread.lake.importing.spool import Spool
 from bitso_spread.lake.locks import BookLocks
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.replacing import replace_rows
-from bitso_spread.lake.samples import samples_of
-from bitso_spread.lake.state import Batch, Identity, LakeState
+from bitso_spread.lake.shown import shown
+from bitso_spread.lake.state import Identity, LakeState
 from bitso_spread.lake.table import Table
-from bitso_spread.lake.writer import BatchWriter, frame_of
+from bitso_spread.lake.writer import frame_of
 from bitso_spread.nearest import did_you_mean
 
 BATCH_TICKS = 600
@@ -99,8 +109,8 @@ def import_rows(
         interval: seconds between ticks; by default the lake's own, for a new one that of the
             lakes that are imported, or 1.
         merge: whether to choose among the rows of a second, where there is more than one.
-        on_bad: called with what is wrong with a file, the rest of which is then passed over;
-            without it, such a file ends the import before anything is in the lake.
+        on_bad: called with what is wrong with a file, the rest of which is then passed over, or
+            with a folder; without it, such a one ends the import before anything is in the lake.
         on_progress: called as it goes on, first with bytes read, then with days of books written.
         prepare: see `Prepare`.
         now: the time, in seconds since the epoch; later rows are refused.
@@ -131,14 +141,16 @@ def import_rows(
                 merge=merge,
                 on_bad=on_bad,
                 on_progress=on_progress,
+                prepare=prepare,
                 now=now,
             )
-    found = find(sources)
+    found = find(sources, on_bad)
     with Table(Path(lake), table) as target, _alone(target) as folder:
         state = LakeState(layout.state_file(target.lake, target.name))
         try:
             wanted = Wanted(found, file_format, columns, interval)
-            work = _Import(target, state, Imported(found.environment), on_progress)
+            outcome = Imported(found.environment, unlisted=found.unlisted)
+            work = _Import(target, state, outcome, on_progress)
             if held := state.identity():
                 target.claim(wanted.identity(held, full=False))
             spool = Spool(folder)
@@ -198,23 +210,34 @@ class _Import:
         """Set down the rows of all files, and tell whether all of these have the full columns."""
         full = True
         size, done = sum(file.size for file in files), 0
-        for file in files:
+        self._paths += (file.path for file in files)
+        for group in grouped(files):
             self._on_progress("read", done, size)
-            self._paths.append(file.path)
-            try:
-                full &= is_full(column_names(file.path)) or not file.size
-                for rows in read_rows(file.path, self._refuse):
-                    self._set_down(rows, spool)
-            except LakeBusyError:
-                raise
-            except LakeError as error:
-                if on_bad is None:
-                    raise
-                self.outcome.unreadable.append(str(error))
-                on_bad(error)
-            self.outcome.files += 1
-            done += file.size
+            together = read_together(group, self._refuse)
+            if together is not None:
+                self._set_down(together[0], spool)
+                full &= together[1]
+            else:
+                for file in group:
+                    full &= self._read_one(file, spool, on_bad)
+            self.outcome.files += len(group)
+            done += sum(file.size for file in group)
         self._on_progress("read", done, size)
+        return full
+
+    def _read_one(self, file: Numbered, spool: Spool, on_bad: OnBad) -> bool:
+        full = True
+        try:
+            full = is_full(column_names(file.path)) or not file.size
+            for rows in read_rows(file, self._refuse):
+                self._set_down(rows, spool)
+        except LakeBusyError:
+            raise
+        except LakeError as error:
+            if on_bad is None:
+                raise
+            self.outcome.unreadable.append(str(error))
+            on_bad(error)
         return full
 
     def read_journals(self, journals: list[SourceJournal], spool: Spool) -> bool:
@@ -222,7 +245,8 @@ class _Import:
         for journal in journals:
             self._paths.append(journal.path)
             for batch, samples in journal.batches.items():
-                rows = frame_of(samples, batch.columns)
+                number = pl.lit(len(self._paths) - 1, PLACE[SOURCE]).alias(SOURCE)
+                rows = frame_of(samples, batch.columns).with_columns(number)
                 self.outcome.journaled += rows.height
                 self._set_down(with_all(rows), spool)
         return all(batch.columns == FULL for journal in journals for batch in journal.batches)
@@ -244,15 +268,14 @@ class _Import:
                 self._record(sifted.new, book, identity)
         self._on_progress("write", len(days), len(days))
 
-    def _refuse(self, reason: Reason, rows: int, first: str) -> None:
+    def _refuse(self, reason: Reason, source: int, rows: int, examples: list[Example]) -> None:
         self.outcome.read += rows
-        self.outcome.refuse(reason, rows, first)
+        self.outcome.refuse(reason, shown(self._paths[source]), rows, examples)
 
     def _set_down(self, rows: pl.DataFrame, spool: Spool) -> None:
         self.outcome.read += rows.height
         self._target.lock(sorted(set(rows["book"].unique()) - self._target.books))
-        number = pl.lit(len(self._paths) - 1, pl.UInt32).alias(SOURCE)
-        spool.add(rows.with_columns(number))
+        spool.add(rows)
 
     def _stored(self, day: int, book: str, columns: str) -> pl.DataFrame:
         start = _EPOCH + day * _DAY
@@ -271,28 +294,10 @@ class _Import:
 
     def _record(self, new: pl.DataFrame, book: str, identity: Identity) -> None:
         """Make files of rows of one book and day."""
-        writer = BatchWriter(self._target.lake, self._target.name, self._state)
-        length = BATCH_TICKS * identity.interval
-        samples = samples_of(new)
-        starts = [0]
-        for place, sample in enumerate(samples):
-            if sample.tick >= samples[starts[-1]].tick + length:
-                starts.append(place)
-        for start, end in pairwise([*starts, len(samples)]):
-            rows = samples[start:end]
-            batch = Batch(
-                book,
-                rows[0].tick,
-                identity.environment,
-                identity.format,
-                identity.columns,
-                identity.interval,
-            )
-            # One after another: a journal of a whole day would be looked through for each.
-            self._state.record([(batch, row) for row in rows])
-            writer.write(batch)
-            self.outcome.taken += len(rows)
-            self.outcome.take(book, len(rows), rows[0].tick, rows[-1].tick)
+        files = files_of(new, book, identity, BATCH_TICKS * identity.interval)
+        Arrivals(self._target.lake, self._target.name, self._state).bring(files)
+        self.outcome.taken += new.height
+        self._take(new)
 
     def _take(self, rows: pl.DataFrame) -> None:
         if rows.height:

@@ -6,14 +6,17 @@ a private copy; nothing is changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
 from bitso_spread.lake.records import read_records
 from bitso_spread.lake.state import Batch
 from bitso_spread.model import Sample
+
+_SUFFIX = ".sqlite3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,12 @@ class SourceJournal:
     """Those that are in no file yet."""
 
 
-def source_journals(sources: Iterable[Path | str]) -> list[SourceJournal]:
+def source_journals(
+    sources: Iterable[Path | str], on_bad: Callable[[LakeError], None]
+) -> list[SourceJournal]:
     """Read the journals of those sources that are lakes of this package, or tables of such.
+
+    One that cannot be read is told to `on_bad`, and passed over.
 
     Raises:
         LakeError: a journal cannot be read, or a newer version of this package made it.
@@ -36,19 +43,19 @@ def source_journals(sources: Iterable[Path | str]) -> list[SourceJournal]:
     found: dict[Path, SourceJournal] = {}
     for source in sources:
         path = Path(source).expanduser().absolute()
-        for journal in _journals_of(path):
-            records = read_records(journal)
-            if records is None:
+        try:
+            journals = _journals_of(path)
+        except OSError as error:
+            on_bad(LakeError(f"{error.filename} cannot be read: {error.strerror}"))
+            continue
+        for journal in journals:
+            try:
+                read = _read(journal)
+            except LakeError as error:
+                on_bad(error)
                 continue
-            batches = {
-                batch: rows
-                for of_day in records.batches.values()
-                for batch, rows in of_day.items()
-                if rows
-            }
-            known = records.files or batches
-            interval = records.interval if known else None
-            found.setdefault(journal.resolve(), SourceJournal(journal, interval, batches))
+            if read is not None:
+                found.setdefault(journal.resolve(), read)
     return list(found.values())
 
 
@@ -58,9 +65,26 @@ def common_interval(journals: Iterable[SourceJournal]) -> int:
     return intervals.pop() if len(intervals) == 1 else 1
 
 
+def _read(journal: Path) -> SourceJournal | None:
+    records = read_records(journal)
+    if records is None:
+        return None
+    batches = {
+        batch: rows for of_day in records.batches.values() for batch, rows in of_day.items() if rows
+    }
+    known = records.files or batches
+    return SourceJournal(journal, records.interval if known else None, batches)
+
+
 def _journals_of(path: Path) -> list[Path]:
     of_table = layout.state_file(path.parent, path.name)
-    if of_table.is_file():
+    if layout.is_table_name(path.name) and of_table.is_file():
         return [of_table]
-    folder = layout.state_folder(path)
-    return [file for file in sorted(folder.glob("*.sqlite3")) if layout.is_table_name(file.stem)]
+    try:
+        if not layout.state_folder(path).is_dir():
+            return []
+    except OSError:
+        return []  # the source itself is closed to us, as whoever lists it says
+    # Not by a pattern: that passes over a folder which cannot be read.
+    files = sorted(layout.state_folder(path).iterdir())
+    return [file for file in files if file.suffix == _SUFFIX and layout.is_table_name(file.stem)]

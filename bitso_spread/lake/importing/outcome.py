@@ -10,6 +10,8 @@ from enum import StrEnum
 
 # As many as a person reads through; how many there were is counted all the same.
 LISTED = 1000
+EXAMPLES = 3
+"""How many rows of a file are shown for each reason why such are refused."""
 
 
 class Reason(StrEnum):
@@ -34,13 +36,47 @@ class Reason(StrEnum):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row that was refused."""
+
+    line: int | None
+    """Where it is, from 1: its line in CSV, a header included, its row in Parquet; None in a
+    journal."""
+    text: str
+    """What it says, as far as that fits on a line."""
+
+
+@dataclass(slots=True)
+class OfFile:
+    """Rows of one file that were refused for one reason."""
+
+    rows: int = 0
+    examples: list[Example] = field(default_factory=list)
+    """The first `EXAMPLES` of them that were come upon; of the first `LISTED` files only."""
+
+
 @dataclass(slots=True)
 class Refused:
     """Rows that were refused for one reason."""
 
-    rows: int
-    first: str
-    """Where the first of them is, and what it says."""
+    rows: int = 0
+    files: dict[str, OfFile] = field(default_factory=dict)
+    """Those of each file, by its path or URL, in the order in which they were come upon."""
+
+    @property
+    def first(self) -> str:
+        """Where the first of them is, and what it says."""
+        path, of_file = next(iter(self.files.items()))
+        return told(path, of_file.examples[0])
+
+
+def told(path: str, example: Example) -> str:
+    """Say where a row is, and what it says."""
+    if example.line is None:
+        return f"{path}: {example.text}"
+    unit = "row" if path.endswith(".parquet") else "line"
+    return f"{path}, {unit} {example.line}: {example.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +121,8 @@ class Imported:
     """Rows that were read from the journals of sources, which are in no file of theirs yet."""
     unreadable: list[str] = field(default_factory=list)
     """What is wrong with each file that was passed over, wholly or from some row on."""
+    unlisted: list[str] = field(default_factory=list)
+    """What is wrong with each folder that was passed over."""
     read: int = 0
     """Rows that were read."""
     taken: int = 0
@@ -110,9 +148,14 @@ class Imported:
         """How many rows were refused."""
         return sum(refused.rows for refused in self.refused.values())
 
-    def refuse(self, reason: Reason, rows: int, first: str) -> None:
-        """Count rows that are refused."""
-        self.refused.setdefault(reason, Refused(0, first)).rows += rows
+    def refuse(self, reason: Reason, path: str, rows: int, examples: list[Example]) -> None:
+        """Count rows of a file that are refused, and note the first of them."""
+        refused = self.refused.setdefault(reason, Refused())
+        refused.rows += rows
+        of_file = refused.files.setdefault(path, OfFile())
+        of_file.rows += rows
+        if len(refused.files) <= LISTED:
+            of_file.examples += examples[: EXAMPLES - len(of_file.examples)]
 
     def differ(self, rows: int, examples: list[Disagreement]) -> None:
         """Count seconds of which two known rows had other prices."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bitso_spread.errors import UsageError
+from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake.columns import FIVE, FULL
+from bitso_spread.lake.files import OnBad
 from bitso_spread.lake.importing.journals import (
     SourceJournal,
     common_interval,
@@ -26,10 +27,12 @@ class Found:
     """What all of them were recorded from."""
     interval: int
     """What a new lake's is, unless it is told."""
+    unlisted: list[str]
+    """What is wrong with each folder, or journal, that was passed over."""
 
 
-def find(sources: list[Path | str]) -> Found:
-    """Look what the sources name.
+def find(sources: list[Path | str], on_bad: OnBad = None) -> Found:
+    """Look what the sources name; what of it cannot be read is told to `on_bad`, if there is one.
 
     Raises:
         UsageError: there is none.
@@ -38,9 +41,18 @@ def find(sources: list[Path | str]) -> Found:
     """
     if not sources:
         raise UsageError("there is nothing to import: name a file, a folder or a lake")
+    unlisted: list[str] = []
+
+    def pass_over(error: LakeError) -> None:
+        if on_bad is None:
+            raise error
+        unlisted.append(str(error))
+        on_bad(error)
+
     # First the journals: a batch that is finished meanwhile is then read twice, and not never.
-    journals = source_journals(sources)
-    files = source_files(sources, also=[journal.path for journal in journals if journal.batches])
+    journals = source_journals(sources, pass_over)
+    also = [journal.path for journal in journals if journal.batches]
+    files = source_files(sources, also=also, on_bad=pass_over)
     of_files = ((file.environment, file.path) for file in files)
     of_rows = (
         (batch.environment, journal.path) for journal in journals for batch in journal.batches
@@ -51,6 +63,7 @@ def find(sources: list[Path | str]) -> Found:
         only_environment([*of_files, *of_rows]),
         # Sources that are no lakes of ours do not tell theirs.
         common_interval(journals) if len(journals) == len(sources) else 1,
+        unlisted,
     )
 
 

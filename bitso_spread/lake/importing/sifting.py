@@ -19,6 +19,7 @@ from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.files import FILE
 from bitso_spread.lake.findings import Kind
 from bitso_spread.lake.importing.outcome import LISTED, Disagreement, Imported, Reason
+from bitso_spread.lake.importing.parsing import SOURCE, of_each
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.records import day_of
 from bitso_spread.lake.shown import shown
@@ -26,8 +27,6 @@ from bitso_spread.model import State
 
 TICK = "tick"
 """Seconds since the epoch."""
-SOURCE = "source_file"
-"""The number of the file that a row was read from."""
 
 _RANK = "rank"
 _BLANK = 3
@@ -72,7 +71,7 @@ class Sieve:
         """Choose among the rows of a book's day, given those of the lake.
 
         Args:
-            rows: all columns there can be, and `SOURCE`.
+            rows: all columns there can be, and their `PLACE`.
             stored: the lake's, with the columns of the table.
         """
         sound = self._sound(_ranked(rows))
@@ -160,10 +159,8 @@ class Sieve:
 
     def _refuse(self, reason: Reason, rows: pl.DataFrame) -> None:
         if rows.height:
-            first = rows.row(0, named=True)
-            text = ",".join("" if first[name] is None else str(first[name]) for name in COLUMNS)
-            where = shown(self._files[first[SOURCE]])
-            self._outcome.refuse(reason, rows.height, f"{where}: {text}")
+            for source, count, examples in of_each(rows, [*COLUMNS]):
+                self._outcome.refuse(reason, shown(self._files[source]), count, examples)
 
     def _disagree(self, rows: pl.DataFrame, *, kept: str, other: str) -> None:
         both = rows.filter(pl.col(f"bid{kept}").is_not_null(), pl.col(f"bid{other}").is_not_null())

@@ -6,7 +6,7 @@ What is in them is `parsing`'s business.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bitso_spread.errors import LakeError, LakeIdentityError
 from bitso_spread.lake import layout
 from bitso_spread.lake.cover import cover_in, sources_in
 from bitso_spread.lake.files import UNREADABLE
+from bitso_spread.lake.shown import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,13 @@ class SourceFile:
         return layout.environment_of(self.path.name)
 
 
-def source_files(sources: Iterable[Path | str], *, also: Iterable[Path] = ()) -> list[SourceFile]:
+def source_files(
+    sources: Iterable[Path | str], *, also: Iterable[Path] = (), on_bad: Callable[[LakeError], None]
+) -> list[SourceFile]:
     """Give the data files of all sources, in their order; below a folder by their paths.
 
     A source without one is an error, unless it holds one of the journals that are imported `also`.
+    What cannot be listed is told to `on_bad`, and passed over.
 
     In folders, names that begin with ``_`` or ``.`` hold no data and are passed over, as are
     files that are neither ``.csv`` nor ``.parquet``. A file that two sources name comes once, and
@@ -44,19 +48,28 @@ def source_files(sources: Iterable[Path | str], *, also: Iterable[Path] = ()) ->
     Raises:
         LakeError: a source is not there, cannot be listed, or has no data file.
     """
-    found: dict[Path, SourceFile] = {}
+    found: dict[str, SourceFile] = {}
+    bad: list[LakeError] = []
+
+    def pass_over(error: OSError) -> None:
+        bad.append(_unreadable(error))
+        on_bad(bad[-1])
+
     for source in sources:
         path = Path(source).expanduser().absolute()
+        before = len(bad)
+        files: list[tuple[str, SourceFile]] = []
         try:
-            files = list(_below(path)) if path.is_dir() else [_single(path)]
+            files += _below(path, pass_over) if path.is_dir() else [_single(path)]
         except OSError as error:
-            raise LakeError(
-                f"{error.filename or path} cannot be read: {error.strerror or error}"
-            ) from error
-        if not files and not any(journal.is_relative_to(path) for journal in also):
+            pass_over(error)
+        complete = len(bad) == before
+        if not files and complete and not any(journal.is_relative_to(path) for journal in also):
             raise LakeError(f"there is nothing to import in {path}: no .csv or .parquet file")
-        for file in files:
-            found.setdefault(file.path.resolve(), file)
+        for real, file in files:
+            found.setdefault(real, file)
+    if bad and not found and not any(also):
+        raise bad[0]
     return list(found.values())
 
 
@@ -77,24 +90,36 @@ def only_environment(found: Iterable[tuple[str, Path]]) -> str:
     return next(iter(first))
 
 
-def _single(path: Path) -> SourceFile:
+def _single(path: Path) -> tuple[str, SourceFile]:
     if path.suffix not in layout.SUFFIXES.values():
         if not path.exists():
             raise LakeError(
                 f"there is no {path}: name a .csv or .parquet file, or a folder of them"
             )
         raise LakeError(f"{path} is neither .csv nor .parquet: nothing else can be imported")
-    return SourceFile(path, path.stat().st_size)
+    return os.path.realpath(path), SourceFile(path, path.stat().st_size)
 
 
-def _below(folder: Path) -> Iterator[SourceFile]:
-    for parent, folders, names in os.walk(folder, onerror=_raise):
-        # os.walk goes into those that are left, in this order.
+def _below(folder: Path, pass_over: Callable[[OSError], None]) -> Iterator[tuple[str, SourceFile]]:
+    """Give the files below a folder, each with its path without links."""
+    root, real_root = str(folder), os.path.realpath(folder)
+    for parent, folders, names in os.walk(root, onerror=pass_over):
+        # os.walk goes into those that are left, in this order; into links it does not go.
         folders[:] = sorted(name for name in folders if not name.startswith(("_", ".")))
-        for name in sorted(names):
+        real_parent = real_root + parent[len(root) :]
+        for name in sorted(filter(layout.is_data_file, names)):
             path = Path(parent, name)
-            if layout.is_data_file(name) and not _stands_for_others(path, folder):
-                yield SourceFile(path, path.stat().st_size)
+            # A year has 105,120 of them, and to resolve each takes longer than to read it.
+            real = os.path.realpath(path) if path.is_symlink() else f"{real_parent}/{name}"
+            if not _stands_for_others(path, folder):
+                yield real, SourceFile(path, _size(path))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 1  # whoever reads it says what is wrong with it: only an empty file has no rows
 
 
 def _stands_for_others(path: Path, folder: Path) -> bool:
@@ -111,5 +136,5 @@ def _stands_for_others(path: Path, folder: Path) -> bool:
     return day.is_relative_to(folder) and all((day / file.name).is_file() for file in files)
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _unreadable(error: OSError) -> LakeError:
+    return LakeError(f"{shown(error.filename)} cannot be read: {error.strerror or error}")
