@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
@@ -313,7 +314,8 @@ def test_frames_that_come_together_are_told_apart(
             text = f'{{"type":"{length}"}}'.ljust(length).encode()
             together += Frame(Opcode.TEXT, text).serialize(mask=False)
             together += Frame(Opcode.PING, b"?").serialize(mask=False)
-        connection.socket.sendall(together)
+        with alone(connection):
+            connection.socket.sendall(together)
         hold(connection)
 
     options: dict[str, Any] = {}
@@ -333,11 +335,12 @@ def test_a_frame_that_comes_in_dribs_is_one_frame(
     def serve(connection: ServerConnection) -> None:
         connection.recv()
         frame = Frame(Opcode.TEXT, orders_frame(["99"], ["100"])).serialize(mask=False)
-        for cut in (1, 2, 3, 4, 5, 50, len(frame)):
-            # Longer than the feed waits before it looks at its link.
-            time.sleep(0.06)
-            connection.socket.sendall(frame[:cut])
-            frame = frame[cut:]
+        with alone(connection):
+            for cut in (1, 2, 3, 4, 5, 50, len(frame)):
+                # Longer than the feed waits before it looks at its link.
+                time.sleep(0.06)
+                connection.socket.sendall(frame[:cut])
+                frame = frame[cut:]
         hold(connection)
 
     start(serving(serve))
@@ -355,9 +358,10 @@ def test_what_looks_like_a_frame_inside_a_frame_is_none(
         inner = Frame(Opcode.TEXT, orders_frame(["1"], ["2"])).serialize(mask=False)
         outer = Frame(Opcode.TEXT, b"junk" + inner).serialize(mask=False)
         beginning = len(outer) - len(inner)
-        connection.socket.sendall(outer[:beginning])
-        time.sleep(0.1)
-        connection.socket.sendall(outer[beginning:])
+        with alone(connection):
+            connection.socket.sendall(outer[:beginning])
+            time.sleep(0.1)
+            connection.socket.sendall(outer[beginning:])
         connection.send(orders_frame(["99"], ["100"]).decode())
         hold(connection)
 
@@ -365,6 +369,11 @@ def test_what_looks_like_a_frame_inside_a_frame_is_none(
     eventually(lambda: heard.frames)
     assert heard.frames[0].quote == quote(99, 100)
     assert [error.reason for error in heard.rejected] == [Rejection.NOT_JSON]
+
+
+def alone(connection: ServerConnection) -> AbstractContextManager[object]:
+    """Have nobody else write meanwhile: a pong would lie in the midst of what a test writes."""
+    return connection.protocol_mutex
 
 
 def hold(connection: ServerConnection) -> None:
