@@ -30,7 +30,7 @@ from tests.cloud.half_support import keys_in, rows_in, waiting
 BOOKS = ("btc_mxn", "usd_mxn")
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 40.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"
