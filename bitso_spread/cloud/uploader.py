@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from bitso_spread.backoff import Backoff
@@ -68,7 +69,8 @@ class Uploader(Running):
         self._deadline: float | None = None
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self.waiting = Waiting()
-        """What is in no store yet, as of the last look; of all recorders of the local half."""
+        """What is in no store yet, as of the last look; of all recorders of the local half, and
+        once it was stopped, of its own books alone."""
         self.pending: frozenset[str] = frozenset()
         """The books of these files."""
         self.trouble: str | None = None
@@ -103,6 +105,7 @@ class Uploader(Running):
             # One request may be under way; what it puts is found the next time.
             self._thread.join(give_up_s + 2 * CAP_S)
         if not self._thread.is_alive():
+            self._leave_to_others()
             self._uploads.close()
 
     def step(self) -> float:
@@ -155,6 +158,12 @@ class Uploader(Running):
         self.waiting = self._uploads.count()
         self.pending = frozenset(file.book for file in files)
         return files
+
+    def _leave_to_others(self) -> None:
+        """Count no files of books that another recorder of the local half goes on to put."""
+        with suppress(sqlite3.Error):
+            mine = self._uploads.waiting(self._books)
+            self.waiting = Waiting(len(mine), self.waiting.since if mine else None)
 
     def _put_all(self) -> None:
         for path in self._uploads.noted():
