@@ -153,7 +153,7 @@ def test_a_second_collector_of_the_same_book_is_refused(tmp_path: Path) -> None:
         first._on_tick = lambda _: recording.set()
         thread.start()
         try:
-            assert recording.wait(10)
+            assert recording.wait(60)
             with pytest.raises(LakeBusyError, match="btc_mxn"):
                 collect(exchange, tmp_path, books=["usd_mxn", "btc_mxn"])
             # All or none: the other book is still free.
@@ -193,7 +193,7 @@ def test_with_all_books_new_ones_are_recorded_from_midnight_on_and_gone_ones_end
         asked = threading.Event()
 
         def look_up() -> list[str]:
-            assert asked.wait(10)
+            assert asked.wait(60)
             return ["btc_mxn", "new_mxn"]
 
         monkeypatch.setattr(collector._books, "look_up", look_up)

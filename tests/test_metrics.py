@@ -38,7 +38,7 @@ NOWHERE = environment("sim", "http://127.0.0.1:9", "ws://127.0.0.1:9")
 
 def get(port: int, accept: str = "text/plain") -> tuple[str, str]:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept})
-    with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310  (http, as the line above has it)
+    with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310  (http, as the line above has it)
         return reply.headers["Content-Type"], reply.read().decode()
 
 
@@ -68,7 +68,7 @@ def families(collector: Collector) -> dict[str, Metric]:
     return {family.name: family for family in Series(collector, wait=lambda _: None).collect()}
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"

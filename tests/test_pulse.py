@@ -16,7 +16,7 @@ from bitso_spread.lake.heartbeat import Heartbeat, HeartbeatFile, Phase, paths, 
 from bitso_spread.pulse import Pulse, take_pulse, until_next
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"
@@ -34,7 +34,7 @@ def collector(tmp_path: Path) -> Collector:
 
 def test_a_collector_that_has_not_begun_has_a_pulse(collector: Collector) -> None:
     beat = take_pulse(collector)
-    assert abs(beat.at - time.time()) < 5
+    assert abs(beat.at - time.time()) < 30
     assert (beat.phase, beat.last_tick, beat.ticks, beat.books) == (Phase.STARTING, None, 0, ())
     assert beat.names == ("btc_mxn", "usd_mxn")
     assert (beat.reconnects, beat.rejected) == (0, {})

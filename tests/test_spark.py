@@ -69,7 +69,7 @@ def spark() -> Iterator[SparkSession]:
     gateway: Any = SparkContext._gateway
     gateway.shutdown()
     gateway.proc.stdin.close()
-    gateway.proc.wait(timeout=30)
+    gateway.proc.wait(timeout=60)
     SparkContext._gateway = SparkContext._jvm = None
 
 

@@ -88,7 +88,8 @@ class Uploader(Running):
         self._losses = keeper.losses
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self.waiting = Waiting()
-        """What is in no store yet, as of the last look; of all recorders of the local half."""
+        """What is in no store yet, as of the last look; of all recorders of the local half, and
+        once it was stopped, of its own books alone."""
         self.pending: frozenset[str] = frozenset()
         """The books of these files."""
         self.trouble: str | None = None

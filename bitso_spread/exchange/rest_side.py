@@ -152,8 +152,9 @@ class RestSide:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._wake.clear()
             self._wake.wait(min(self.turn(), _LOOK_S))
+            # After the wait: what is set before this, the stop too, is looked at after it.
+            self._wake.clear()
 
     def _plan(self, now: float) -> confirm.Plan:
         link = self._feed.link
@@ -221,13 +222,14 @@ class RestSide:
             told = quote()
             word = Word(now, sent, told, "rest", exchange_ms=made_ms)
         except wire.RejectedError as error:
-            self._counts[f"rest_rejected_{error.reason.value}"] += 1
             log.warning("REST: a book was rejected, %s", error)
             if not self._heard_since(book, sent):
                 word = doubted(view.words, now, "rest", str(error))
                 words = remember(view.words, word)
                 self._views[book] = replace(view, words=words, failure=str(error))
             self._pause_if_lost(book, sent, now)
+            # Counted last, as failures are.
+            self._counts[f"rest_rejected_{error.reason.value}"] += 1
             return
         before = self._standing(book, now)
         if told.bid_amount is None and before.vouched and before.quote == told:

@@ -32,7 +32,7 @@ def cleared(book: str = "btc_mxn", **changes: object) -> Event:
     return Event(Change.CLEARED, an_alert(book, **over))
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"

@@ -143,7 +143,7 @@ def test_an_alert_in_force_at_a_kill_fires_once_and_its_end_is_told_by_the_next_
         lines = noted.read_text().splitlines() if noted.exists() else []
         return len(hook.taken) == len(lines) == messages
 
-    with SimulatedExchange(market((4, WIDE), (60, NARROW))) as exchange:
+    with SimulatedExchange(market((12, WIDE), (60, NARROW))) as exchange:
         with collect(exchange, lake, environ, *options) as first:
             eventually(lambda: both_have(1), 30)
             eventually(lambda: told(lake) == [Outcome.SENT] * 2)

@@ -66,14 +66,14 @@ class TerminalProgram:
             self.output += os.read(self._ours, 1 << 16).decode("utf-8", "replace")
         return self.output
 
-    def wait_for(self, text: str, *, after: int = 0, within_s: float = 30.0) -> int:
+    def wait_for(self, text: str, *, after: int = 0, within_s: float = 60.0) -> int:
         """Wait until it has written a text; give where that ends in the output."""
         deadline = time.monotonic() + within_s
         while text not in plain(self.read(0.05)[after:]):
             assert time.monotonic() < deadline, f"no {text!r} in {self.output[after:]!r}"
         return len(self.output)
 
-    def end(self, within_s: float = 20.0) -> int:
+    def end(self, within_s: float = 60.0) -> int:
         """Wait for its end, and give its status."""
         deadline = time.monotonic() + within_s
         while self.process.poll() is None:

@@ -119,7 +119,7 @@ def test_ctrl_c_ends_it_in_order_and_keeps_what_was_found(
     while "unknown book by REST" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "keep-alive" not in out
     assert "stopped: the other checks were not made" in err
@@ -133,7 +133,7 @@ def test_a_reader_that_leaves_ends_it_in_silence(
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
 

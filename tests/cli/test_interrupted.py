@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +128,10 @@ def test_it_may_come_before_there_is_a_command(run: Run, monkeypatch: pytest.Mon
 
 
 def test_a_terminal_is_given_back_without_the_bar(lake: Path, tmp_path: Path) -> None:
-    # Enough of them that it is still at work a moment later.
-    for minutes in range(20, 1440, 5):
-        batch(lake, minutes)
+    # Enough of them that it is still at work some seconds later.
+    for day, book in product((0, 1, 2), ("eth_mxn", "usd_mxn")):
+        for minutes in range(20, 1440, 5):
+            batch(lake, minutes, day=day, book=book)
     with TerminalProgram([*PROGRAM, "import", str(lake), "--lake", str(tmp_path / "new")]) as shown:
         shown.wait_for("reading the sources")
         shown.press("\x03")

@@ -56,7 +56,7 @@ def test_a_whole_collection_is_told_in_objects(start: Start, tmp_path: Path) -> 
         "collect", "-e", "sim", "--lake", str(tmp_path), "--batch-size", "2", "--duration", "3s",
         "--log-format", "json",
     )  # fmt: skip
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     said = messages(err)
     assert said[0] == str(tmp_path)
@@ -74,7 +74,7 @@ def test_an_error_is_an_object_too(start: Start, tmp_path: Path) -> None:
         "collect", "--rest-url", "http://127.0.0.1:9/v3", "--ws-url", "ws://127.0.0.1:9",
         "--lake", str(tmp_path), "--max-wait", "1", BITSO_SPREAD_COLLECT_LOG_FORMAT="json",
     )  # fmt: skip
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     last = objects(err)[-1]
     assert last["level"] == "error"
@@ -88,7 +88,7 @@ def test_a_value_that_makes_no_sense_is_an_object(
 ) -> None:
     options = ["-e", "sim", "--lake", str(tmp_path), "--log-format", "json"]
     process = start("collect", *options, *wrong)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert objects(err)[-1]["level"] == "error"
 
@@ -98,7 +98,7 @@ def test_a_traceback_that_was_asked_for_is_a_field(start: Start, tmp_path: Path)
     process = start(
         "--debug", "collect", "-e", "sim", "--lake", str(tmp_path / "lake"), "--log-format", "json"
     )
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     last = objects(err)[-1]
     assert last["message"] == f"{tmp_path / 'lake'} is a file: a lake is a folder"
@@ -146,7 +146,7 @@ def on_a_terminal(*arguments: str) -> str:
             break
         shown += piece
     os.close(ours)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
     return shown.decode().replace("\r\n", "\n")
 
 

@@ -20,7 +20,7 @@ def test_a_collection_says_only_that_it_is_simulated_and_its_paths_stay(
 ) -> None:
     options = ["-e", "sim", "--lake", str(tmp_path), "--duration", "2s", "--quiet"]
     process = start("collect", *options)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert [line[: len(SIMULATED)] for line in err.splitlines()] == [SIMULATED]
     paths = [Path(line) for line in out.splitlines()]
@@ -34,7 +34,7 @@ def test_what_a_collection_has_lost_is_said(start: Start, tmp_path: Path) -> Non
             "collect", *here(exchange), "-b", "btc_mxn,usd_mxn", "--lake", str(tmp_path),
             "--duration", "2s", "--max-wait", "2", "-q",
         )  # fmt: skip
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
     said = err.splitlines()
     assert said[-1] == "usd_mxn: 2 SIMULATED rows, 0 known, 2 unknown, 0 missed"
     assert any("recording starts without usd_mxn" in line for line in said)
@@ -43,7 +43,7 @@ def test_what_a_collection_has_lost_is_said(start: Start, tmp_path: Path) -> Non
 
 def test_every_line_stays_an_object(start: Start, tmp_path: Path) -> None:
     options = ["-e", "sim", "--lake", str(tmp_path), "--duration", "1s", "--log-format", "json"]
-    _, err = start("--quiet", "collect", *options).communicate(timeout=30)
+    _, err = start("--quiet", "collect", *options).communicate(timeout=60)
     (line,) = err.splitlines()
     assert json.loads(line)["message"].startswith("SIMULATED")
 

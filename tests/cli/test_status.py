@@ -51,7 +51,7 @@ def put(lake: Path, one: Heartbeat) -> Path:
     return file.path
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"
@@ -148,7 +148,7 @@ def test_a_live_collector_is_well_a_stopped_one_is_not_and_one_that_ended_is_gon
     eventually(lambda: run("status", *lake)[0] == 0)
 
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert run("status", *lake)[2] == (
         f"bitso-spread: no collector records into {tmp_path}: "

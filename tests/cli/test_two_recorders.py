@@ -17,7 +17,7 @@ from tests.cli.support import Run, Start, here
 BOOKS = ("btc_mxn", "usd_mxn")
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 40.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"
@@ -31,7 +31,7 @@ def has_recorded(lake: Path, process: subprocess.Popen[str], ticks: int) -> bool
 
 def end(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
 
 

@@ -20,7 +20,7 @@ from tests.cli.support import Run, Start, here
 BOOKS = ("btc_mxn", "usd_mxn")
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 40.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"
@@ -50,7 +50,7 @@ def recorded(lake: Path, book: str) -> list[int]:
 
 def end(process: subprocess.Popen[str]) -> str:
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return err
 
@@ -124,7 +124,7 @@ def test_it_waits_for_all_of_its_books(
     third = start(
         "collect", *here(exchange), "--lake", str(tmp_path), "-b", "btc_mxn", "--duration", "2s"
     )
-    assert third.wait(timeout=30) == 0
+    assert third.wait(timeout=60) == 0
     assert verdicts(tmp_path)[both.pid] is Verdict.STANDBY
     other.kill()
     eventually(lambda: ticks_of(tmp_path, both) >= 2)
@@ -136,7 +136,7 @@ def test_where_nobody_has_the_books_it_records_at_once(
     start: Start, exchange: SimulatedExchange, tmp_path: Path
 ) -> None:
     alone = start("collect", *here(exchange), "--lake", str(tmp_path), "--wait", "--duration", "2s")
-    _, err = alone.communicate(timeout=30)
+    _, err = alone.communicate(timeout=60)
     assert alone.returncode == 0, err
     assert "standing by" not in err
     assert len(recorded(tmp_path, "btc_mxn")) == 2
@@ -150,7 +150,7 @@ def test_a_table_that_holds_something_else_is_not_waited_for(
     other = start(
         "collect", *here(exchange), "--lake", str(tmp_path), "--wait", "--format", "parquet"
     )
-    _, err = other.communicate(timeout=30)
+    _, err = other.communicate(timeout=60)
     assert other.returncode == 1
     assert "this table holds format csv" in err.splitlines()[-1]
     assert first.poll() is None

@@ -59,7 +59,7 @@ def test_a_shell_can_put_it_behind_bring_it_back_and_stop_it(exchange: Simulated
         shown = len(terminal.output)
         terminal.press(" ".join([*PROGRAM, "watch", *here(exchange)]) + " &\r")
         shown = terminal.wait_for("ready>", after=shown)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while exchange.counts.frames.total() < 20:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -96,7 +96,7 @@ def test_off_a_terminal_it_prints_a_line_a_second_until_nobody_reads_on(
     assert process.stderr is not None
     lines = [process.stdout.readline() for _ in range(3)]
     process.stdout.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     form = r"(\S+)Z  btc_mxn [\d.]+ [\d.]+ [\d.]+ % fresh  usd_mxn [\d.]+ [\d.]+ [\d.]+ % \w+\n"
     times = [match[1] for line in lines if (match := re.fullmatch(form, line))]
     assert len(set(times)) == 3
@@ -125,7 +125,7 @@ def test_with_a_lake_it_shows_what_a_collector_records_there(
 ) -> None:
     options = ["--lake", str(tmp_path), "--alert", "0.000001", "--alert-hold", "1"]
     collector = start("collect", *here(exchange), *options)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while recorded(tmp_path) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -86,7 +86,7 @@ def s3(moto_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     server = f"http://127.0.0.1:{moto_port}"
     headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential=other/20260921/{_SCOPE}"}
     with (
-        httpx.Client(base_url=server, headers=headers, trust_env=False) as client,
+        httpx.Client(base_url=server, headers=headers, trust_env=False, timeout=60) as client,
         Gateway(moto_port) as gateway,
     ):
         client.put(f"/{bucket}").raise_for_status()

@@ -69,6 +69,9 @@ class Gateway:
     """All that came, harmed or not, in the order of their coming."""
     authorizations: list[str] = field(default_factory=list)
     """With what each of these was signed."""
+    most_at_once: int = 0
+    """How many were under way at the same time, at the most."""
+    _under_way: int = 0
     _faults: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: ThreadingHTTPServer | None = None
@@ -171,7 +174,14 @@ class Gateway:
         with self._lock:
             self.requests.append(request)
             self.authorizations.append(authorization)
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
             return [fault for fault in self._faults if fault.strikes(request)]
+
+    def noted(self) -> None:
+        """Take note that a request of `note` has been dealt with."""
+        with self._lock:
+            self._under_way -= 1
 
 
 def _error(code: str) -> bytes:
@@ -204,6 +214,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         signed = self.headers.get("Authorization", "")
         faults = {fault.how: fault for fault in self.passes_to.note(self._request(), signed)}
+        try:
+            self._deal(body, faults)
+        finally:
+            self.passes_to.noted()
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass  # noqa: N815
+
+    def _deal(self, body: bytes, faults: dict[str, Fault]) -> None:
         if "delay" in faults:
             time.sleep(faults["delay"].seconds)
         if "reset" in faults or self.passes_to._server is None:  # an outage ends connections too
@@ -222,8 +240,6 @@ class _Handler(BaseHTTPRequestHandler):
         if "damage" in faults and data:
             data = bytes([data[0] ^ 1]) + data[1:]
         self._answer(status, dict(headers), data, cut="cut" in faults)
-
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass  # noqa: N815
 
     def _request(self) -> Request:
         parts = urlsplit(self.path)

@@ -28,7 +28,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("ask", ["store.folders()", "[*store.get_many('abcdef')]"])
 def test_ctrl_c_ends_a_request_that_has_no_answer(s3: S3, ask: str) -> None:
-    s3.gateway.harm("delay", seconds=20)
+    s3.gateway.harm("delay", seconds=60)
     with subprocess.Popen(
         [sys.executable, "-c", ASK.format(ask=ask), s3.url],
         stdout=subprocess.PIPE,
@@ -39,14 +39,14 @@ def test_ctrl_c_ends_a_request_that_has_no_answer(s3: S3, ask: str) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "asking\n"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not s3.gateway.requests and time.monotonic() < deadline:
             time.sleep(0.01)
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=60)
         assert (out, err, process.returncode) == ("stopped\n", "", 0)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
 
 
 SQL = "SELECT max(spread) FROM BitsoSpreadMonitor"
@@ -73,7 +73,7 @@ def test_ctrl_c_ends_a_command_whose_lake_does_not_answer(
     s3.copy(tmp_path)
     gets = count(1)
     s3.gateway.harm(
-        "delay", lambda request: request.kind == "get" and next(gets) > answered, seconds=20
+        "delay", lambda request: request.kind == "get" and next(gets) > answered, seconds=60
     )
     with subprocess.Popen(
         [sys.executable, "-m", "bitso_spread", *command, "--lake", s3.url],
@@ -81,11 +81,11 @@ def test_ctrl_c_ends_a_command_whose_lake_does_not_answer(
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     ) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while s3.gateway.counts()["get"] <= answered and time.monotonic() < deadline:
             time.sleep(0.01)
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=15)
+        process.communicate(timeout=60)
         assert process.returncode == 130
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30

@@ -34,7 +34,7 @@ from tests.cloud.half_support import keys_in, rows_in, waiting
 BOOKS = ("btc_mxn", "usd_mxn")
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 40.0) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"
@@ -43,7 +43,7 @@ def eventually(condition: Callable[[], bool], within_s: float = 40.0) -> None:
 
 def end(process: subprocess.Popen[str]) -> tuple[str, str]:
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=40)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return out, err
 
@@ -115,10 +115,11 @@ def test_urls_are_printed_once_the_files_are_there(
 
 
 def test_a_slow_store_delays_no_tick(s3: S3, exchange: SimulatedExchange, tmp_path: Path) -> None:
-    s3.gateway.harm("delay", "put", seconds=0.7)
+    # Longer than a tick may be late before it is missed.
+    s3.gateway.harm("delay", lambda r: r.kind == "put" and "date=" in r.key, seconds=2)
     summary = collector(exchange, s3, tmp_path, ticks=6).run()
-    assert summary.lateness.max_s < 0.5
     assert summary.uploaded == 6
+    assert None not in {bid for _, _, bid in rows_in(s3.store())}
     for book in BOOKS:
         times = ticks_of(s3, book)
         assert times == list(range(times[0], times[0] + 6))
@@ -131,7 +132,7 @@ def test_what_waits_at_the_end_goes_with_the_next_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bitso_spread.cloud.remote.GIVE_UP_S", 0.5)
+    monkeypatch.setattr("bitso_spread.cloud.remote.GIVE_UP_S", 4)
     options = ["--lake", s3.url, "--state", str(tmp_path), "--batch-size", "2", "-b", "btc_mxn"]
     s3.gateway.harm("deny", lambda r: r.kind == "put" and "date=" in r.key)
     status, out, err = run("collect", *here(exchange), *options, "--duration", "3s")
@@ -313,7 +314,9 @@ def test_a_standby_on_another_host_goes_on_where_the_first_one_ended(
     eventually(lambda: verdicts() == {first.pid: "recording"})
     second = one("b", "--wait")
     eventually(lambda: verdicts().get(second.pid) == "standby")
-    time.sleep(2)  # it is to have sampled for a while
+    # It is to have sampled for a while.
+    before = marks(tmp_path / "a")
+    eventually(lambda: min(marks(tmp_path / "a").values()) >= max(before.values()) + 4)
     end(first)
     eventually(lambda: verdicts() == {second.pid: "recording"})
     _, err = end(second)

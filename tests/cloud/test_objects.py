@@ -20,7 +20,7 @@ from bitso_spread.cloud.errors import (
 from tests.cloud.conftest import S3
 from tests.cloud.gateway import Request
 
-QUICK = Patience(connect_s=1, request_s=1, retries=3, retry_s=5)
+QUICK = Patience(connect_s=30, request_s=30, retries=3, retry_s=30)
 
 
 def test_what_was_put_is_read_and_found(s3: S3) -> None:
@@ -141,11 +141,10 @@ def test_many_come_in_order_and_are_asked_for_at_once(s3: S3) -> None:
     keys = [f"k{number:03}" for number in range(40)]
     for key in keys:
         store.put_new(key, key.encode())
+    s3.gateway.most_at_once = 0
     s3.gateway.harm("delay", "get", seconds=0.2)
-    begun = time.monotonic()
     assert list(store.get_many(keys)) == [key.encode() for key in keys]
-    # One after the other they take 8 s.
-    assert time.monotonic() - begun < 4
+    assert s3.gateway.most_at_once > 8
 
 
 def test_no_more_are_asked_for_than_a_few_ahead(s3: S3) -> None:
@@ -233,7 +232,7 @@ def test_an_object_that_always_comes_short_is_unreachable(s3: S3) -> None:
 
 def test_a_store_that_does_not_answer_is_unreachable_in_time(s3: S3) -> None:
     store = s3.store(patience=Patience(connect_s=1, request_s=0.3, retries=1, retry_s=1))
-    s3.gateway.harm("delay", seconds=1)
+    s3.gateway.harm("delay", seconds=20)
     with pytest.raises(UnreachableError, match="does not answer in time"):
         store.folders()
 
@@ -245,7 +244,8 @@ def test_an_outage_is_over_when_it_is(s3: S3) -> None:
     begun = time.monotonic()
     with pytest.raises(UnreachableError, match="does not answer"):
         store.get("a")
-    assert time.monotonic() - begun < 3
+    # It is not tried again, as it would be for 15 s.
+    assert time.monotonic() - begun < 10
     s3.gateway.come_up()
     assert store.get("a") == b"1"
 

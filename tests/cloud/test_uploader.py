@@ -596,6 +596,19 @@ def test_killed_while_it_leaves_out_what_is_there_no_second_is_doubled(
     assert waiting(tmp_path) == []
 
 
+def test_what_a_neighbour_has_yet_to_put_is_not_left_behind_by_one_that_ends(
+    s3: S3, tmp_path: Path
+) -> None:
+    theirs = a_batch("eth_mxn", NOON)
+    finish(tmp_path, *batches(1), (theirs, [row for _, row in rows_of(theirs)]))
+    uploader = an_uploader(s3, tmp_path)
+    uploader.start()
+    assert uploader.waiting.files == 3
+    uploader.stop(30)
+    assert (uploader.put, uploader.waiting.files, uploader.waiting.since) == (2, 0, None)
+    assert len(waiting(tmp_path)) == 1
+
+
 def test_a_file_of_a_compacted_day_leaves_a_mark(s3: S3, tmp_path: Path) -> None:
     finish(tmp_path, *batches(1))
     store = s3.store()

@@ -15,7 +15,10 @@ from bitso_spread.sim.server import SimulatedExchange
 from bitso_spread.sim.synthetic import SyntheticMarket
 from tests.exchange.support import HandMarket, quote
 
-FAST = Timings(timeout_s=2, listen_s=0.1, keepalive_s=0.3, margin_s=0.15, settle_s=0.05)
+FAST = Timings(
+    timeout_s=30, listen_s=0.5, keepalive_s=0.3, margin_s=30, settle_s=0.1, max_stale_s=30
+)
+"""Patient with what comes late on a busy machine; what never comes is to be waited for less."""
 Feed = Callable[[Callable[[ServerConnection], None]], str]
 """Starts a WebSocket server with a handler of the test's own, and gives its URL."""
 BOOKS = ["btc_mxn", "usd_mxn"]

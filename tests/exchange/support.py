@@ -26,7 +26,7 @@ class Connect(Protocol):
         """Follow these books (btc_mxn) by these rules."""
 
 
-def eventually(condition: Callable[[], object], *, within: float = 5.0) -> None:
+def eventually(condition: Callable[[], object], *, within: float = 30.0) -> None:
     """Wait until a condition holds; fail if it does not in time."""
     deadline = time.monotonic() + within
     while not condition():

@@ -63,7 +63,7 @@ class Line:
 
 
 def buffered(gather_s: float = 0.0, **options: Any) -> BufferedWebSocket:
-    options = {"wall": lambda: 1000.0, **options}
+    options = {"wall": lambda: 1000.0, "message_s": 60.0, **options}
     return BufferedWebSocket(gather_s=gather_s, skip_utf8_validation=True, **options)
 
 
@@ -126,49 +126,60 @@ def test_what_had_come_before_the_end_is_still_given(line: Line) -> None:
         line.connection.recv_data_frame()
 
 
-def test_a_frame_that_comes_after_a_pause_is_taken_at_once() -> None:
+class Naps:
+    """Stands for the module `time`: a sleep takes no time, and something may happen in it."""
+
+    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.taken: list[float] = []
+        self.monotonic = time.monotonic
+        self._meanwhile = meanwhile
+
+    def sleep(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        self._meanwhile()
+
+
+def napping(monkeypatch: pytest.MonkeyPatch, naps: Naps) -> Naps:
+    monkeypatch.setattr("bitso_spread.exchange.buffered.time", naps)
+    return naps
+
+
+def test_a_frame_that_comes_after_a_pause_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(buffered(gather_s=0.15))
-    line.connection.settimeout(3)
-    sent: list[float] = []
-
-    def send() -> None:
-        sent.append(time.monotonic())
-        line.far.sendall(framed(TEXT, b"x" * 200))
-
-    timer = threading.Timer(0.3, send)
-    timer.start()
+    line.connection.settimeout(30)
+    timer = threading.Timer(0.1, line.far.sendall, [framed(TEXT, b"x" * 200)])
+    naps = napping(monkeypatch, Naps(timer.start))
     line.connection.recv_data_frame()
-    assert time.monotonic() - sent[0] < 0.1
+    # The one before it came, and none since.
+    assert naps.taken == [0.15]
     timer.join()
     line.close()
 
 
-def test_frames_that_follow_each_other_are_left_to_gather() -> None:
+def test_frames_that_follow_each_other_are_left_to_gather(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(buffered(gather_s=0.15))
-    line.connection.settimeout(3)
+    line.connection.settimeout(30)
+    more = [framed(TEXT, b"second"), framed(TEXT, b"third")]
+    naps = napping(monkeypatch, Naps(lambda: line.far.sendall(b"".join(more))))
     line.far.sendall(framed(TEXT, b"first"))
-    line.connection.recv_data_frame()
-    timer = threading.Timer(0.01, line.far.sendall, [framed(TEXT, b"second")])
-    timer.start()
-    start = time.monotonic()
-    _, frame = line.connection.recv_data_frame()
-    assert (frame.data, time.monotonic() - start > 0.1) == (b"second", True)
-    timer.join()
+    taken = [line.connection.recv_data_frame()[1].data for _ in range(3)]
+    assert taken == [b"first", b"second", b"third"]
+    assert naps.taken == [0.15]
     line.close()
 
 
 @pytest.mark.parametrize(("wall", "gathers"), [(1000.84, True), (1000.85, False), (999.99, False)])
-def test_none_is_left_to_gather_until_after_a_tick(wall: float, gathers: bool) -> None:
+def test_none_is_left_to_gather_until_after_a_tick(
+    wall: float, gathers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     line = Line(buffered(gather_s=0.15, wall=lambda: wall))
-    line.connection.settimeout(3)
-    line.far.sendall(framed(TEXT, b"first"))
+    line.connection.settimeout(30)
+    naps = napping(monkeypatch, Naps())
+    # It comes right after it was looked for.
+    monkeypatch.setattr(line.connection, "_has_more", lambda: False)
+    line.far.sendall(framed(TEXT, b"x"))
     line.connection.recv_data_frame()
-    timer = threading.Timer(0.01, line.far.sendall, [framed(TEXT, b"second")])
-    timer.start()
-    start = time.monotonic()
-    line.connection.recv_data_frame()
-    assert (time.monotonic() - start >= 0.15) == gathers
-    timer.join()
+    assert bool(naps.taken) == gathers
     line.close()
 
 
@@ -185,7 +196,7 @@ def test_a_message_without_an_end_does_not_keep_its_reader(
     begin: Callable[[socket.socket], None],
 ) -> None:
     line = Line(buffered(message_s=0.2))
-    line.connection.settimeout(3)
+    line.connection.settimeout(30)
     begin(line.far)
     stop = threading.Event()
 
@@ -213,6 +224,9 @@ def test_a_message_that_takes_long_is_whole_in_the_end() -> None:
     for start in range(0, len(whole), 20):
         line.far.sendall(whole[start : start + 20])
         time.sleep(0.01)
+        taken += line.read()
+    ends = time.monotonic() + 30
+    while not taken and time.monotonic() < ends:
         taken += line.read()
     assert taken == [(TEXT, b"x" * 300)]
     line.close()

@@ -40,7 +40,7 @@ class _Stepping:
         self._ailing.tell(clock=offset)
         return before
 
-    def until(self, tick: float, within: float = 30.0) -> None:
+    def until(self, tick: float, within: float = 60.0) -> None:
         """Wait until a tick after this one is in the journal."""
         eventually(
             lambda: (self.stage.journalled(_BOOK) or [0])[-1] > tick, within=within, what="a row"
@@ -128,12 +128,12 @@ def back_by_a_year(stage: Stage) -> None:
 @row(
     injected="UTC midnight",
     lost="nothing: the batch becomes two files, each of its own date",
-    takes=25,
+    takes=35,
 )
 def midnight(stage: Stage) -> None:
     now = int(time.time())
     midnight = (now // DAY_S + 1) * DAY_S
-    stepping = _Stepping(stage, midnight - 20 - now, "--batch-size", "1000")
+    stepping = _Stepping(stage, midnight - 30 - now, "--batch-size", "1000")
     stepping.until(midnight + 3)
     rows = stepping.end()
     _check(stage, rows, stepping.offset)

@@ -26,7 +26,8 @@ def slow_sync(stage: Stage) -> None:
     assert ailing.process.wait(150) == 0, ailing.process.err
     p50 = _LATENESS.search(ailing.process.err)
     assert p50 is not None
-    assert float(p50[1]) < 100
+    # Half a second, beside ten others on two cores.
+    assert float(p50[1]) < 500
     # One that comes a second late is missed, and a sync takes five.
     assert len(stage.rows()["btc_mxn"]) == 12
     stage.check()
@@ -43,16 +44,18 @@ def hangs(stage: Stage) -> None:
     eventually(lambda: len(stage.journalled("btc_mxn")) >= 3, what="rows")
     hung_at = time.time()
     ailing.tell(sync=_HANGS)
-    ailing.says("the journal cannot be written, rows stay in memory: the disk has not done it in")
+    ailing.says(
+        "the journal cannot be written, rows stay in memory: the disk has not done it in", 60
+    )
     ailing.process.popen.send_signal(signal.SIGTERM)
     time.sleep(1)
     assert ailing.process.popen.poll() is None
     assert ailing.process.end(signal.SIGTERM) == -signal.SIGTERM
     left = stage.journalled("btc_mxn")
-    assert left[-1] >= hung_at - 2
+    assert left[-1] >= hung_at - 6
     again = stage.process(exchange, "-b", "btc_mxn", "--duration", "2s")
     assert again.wait() == 0, again.err
     rows = stage.rows()["btc_mxn"]
     assert [row.tick for row in rows[: len(left)]] == left
-    stage.excuse(hung_at - 2, rows[-1].tick - 2, absent=True)
+    stage.excuse(hung_at - 6, rows[-1].tick - 2, absent=True)
     stage.check()

@@ -25,7 +25,7 @@ def told_to_end(stage: Stage) -> None:
         assert process.end(number) == 0, process.err
         assert stage.journalled("btc_mxn") == []
         rows = stage.rows()["btc_mxn"]
-        assert rows[-1].tick >= told_at - 1.5
+        assert rows[-1].tick >= told_at - 6
         stage.excuse(rows[-1].tick + 1, time.time() + 30, absent=True)
         found = _SUMMARY.search(process.err)
         assert found is not None

@@ -112,7 +112,7 @@ def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def eventually(condition: Callable[[], bool], within: float = 5.0) -> None:
+def eventually(condition: Callable[[], bool], within: float = 30.0) -> None:
     """Wait until something is true that other threads bring about."""
     deadline = time.monotonic() + within
     while not condition():

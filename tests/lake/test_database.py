@@ -62,4 +62,4 @@ def test_neither_opening_nor_claiming_waits_for_a_neighbours_commit(tmp_path: Pa
         with LakeState(path) as state:
             state.claim(IDENTITY, settle=True)
             assert state.marks() == {}
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20

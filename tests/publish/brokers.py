@@ -140,7 +140,7 @@ class Brokers:
         return read_all(self.addresses, topic)
 
 
-def read_all(addresses: str, topic: str, within_s: float = 20.0) -> list[Message]:
+def read_all(addresses: str, topic: str, within_s: float = 60.0) -> list[Message]:
     """Give all records that a topic has now, those of a partition in order."""
     consumer = Consumer(
         {"bootstrap.servers": addresses, "group.id": uuid4().hex, "enable.partition.eof": True}

@@ -234,7 +234,7 @@ def test_a_wrong_address_is_one_line_and_status_2(
     publish: str, said: str, start: Start, tmp_path: Path
 ) -> None:
     process = start("--publish", publish)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert said in " ".join(err.split())
     assert "hunter2" not in err

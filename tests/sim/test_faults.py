@@ -92,7 +92,9 @@ def test_a_mute_book_sends_nothing_while_others_and_keep_alives_go_on(
         pass
     assert {listener.frame()["book"] for _ in range(10)} == {"usd_mxn"}
     lively.faults.mute = set()
-    assert "btc_mxn" in {listener.frame()["book"] for _ in range(30)}
+    ends = time.monotonic() + 30
+    while listener.frame()["book"] != "btc_mxn":
+        assert time.monotonic() < ends
 
 
 def test_every_book_can_be_mute_with_keep_alives_going_on(listen: Listen) -> None:
@@ -102,10 +104,8 @@ def test_every_book_can_be_mute_with_keep_alives_going_on(listen: Listen) -> Non
         for book in exchange.market.specs:
             listener.say({"action": "subscribe", "book": book, "type": "orders"})
         heard: list[dict[str, Any]] = []
-        ends = time.monotonic() + 0.3
-        while time.monotonic() < ends:
+        while heard.count({"type": "ka"}) < 3:
             heard.append(listener.hear())
-        assert {"type": "ka"} in heard
         assert not any("payload" in message for message in heard)
 
 
@@ -115,7 +115,7 @@ def test_pongs_and_keep_alives_can_be_left_out(listen: Listen) -> None:
         listener = listen(exchange)
         assert not listener.is_answered(timeout=0.15)
         exchange.faults.pongs = True
-        assert listener.is_answered(timeout=2)
+        assert listener.is_answered(timeout=30)
         exchange.faults.keepalive = False
         while not listener.hears_nothing_for(0.15):
             pass
@@ -166,12 +166,11 @@ def test_a_lag_delays_frames_and_their_order_survives_its_end(
     listener = listen(lively)
     listener.subscribe("btc_mxn")
     first = listener.frame()
-    assert 300 <= time.time() * 1000 - first["sent"] < 700
+    assert 300 <= time.time() * 1000 - first["sent"] < 10_000
     lively.faults.lag_s = 0.0
     sent = [first["sent"]]
-    while time.time() * 1000 - sent[-1] > 200:
+    while len(sent) <= 5 or time.time() * 1000 - sent[-1] > 200:
         sent.append(listener.frame()["sent"])
-    assert len(sent) > 5
     assert sent == sorted(sent)
 
 
@@ -189,7 +188,7 @@ def test_rest_can_be_slow(still: SimulatedExchange, http: httpx.Client) -> None:
     still.faults.rest_delay_s = 0.2
     asked = time.monotonic()
     assert http.get(f"{still.rest_url}/ticker").status_code == 200
-    assert 0.2 <= time.monotonic() - asked < 1
+    assert 0.2 <= time.monotonic() - asked < 10
     still.faults.rest_delay_s = 30
     with pytest.raises(httpx.ReadTimeout):
         http.get(f"{still.rest_url}/ticker", timeout=0.1)
@@ -225,11 +224,11 @@ def test_rest_can_answer_anything(still: SimulatedExchange, http: httpx.Client) 
 
 
 def test_rest_can_be_throttled_for_the_length_of_a_lock_out(http: httpx.Client) -> None:
-    with SimulatedExchange(lockout_s=0.2) as exchange:
+    with SimulatedExchange(lockout_s=60) as exchange:
         exchange.faults.throttle()
         reply = http.get(f"{exchange.rest_url}/ticker")
         assert (reply.status_code, reply.json()["error"]["code"]) == (420, "0801")
-        time.sleep(0.25)
+        exchange._gateway._monotonic = lambda: time.monotonic() + 60
         assert http.get(f"{exchange.rest_url}/ticker").status_code == 200
 
 

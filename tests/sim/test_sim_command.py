@@ -30,7 +30,7 @@ def test_it_says_how_to_record_it_and_runs_until_told_to_end(
         rows = http.get(f"{rest_url}/available_books").json()["payload"]
         assert [row["book"] for row in rows] == ["btc_mxn", "usd_mxn", "eth_mxn"]
         run.send_signal(end)
-        assert run.wait(5) == 0
+        assert run.wait(30) == 0
         assert run.stderr.read() == ""
 
 
