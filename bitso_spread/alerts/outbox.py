@@ -137,7 +137,8 @@ class Outbox(Running):
             if attempt.is_sent:
                 self._tell(events, Outcome.SENT, attempt.said)
                 break
-            if self._ending.is_set():
+            # What is settled is not left to the next collection, which would do it again.
+            if attempt.may_pass and self._ending.is_set():
                 return False
             if not left or not attempt.may_pass:
                 self._tell(events, Outcome.FAILED, attempt.said)
@@ -150,8 +151,8 @@ class Outbox(Running):
         try:
             return self.channel.send(message)
         except Exception as error:  # noqa: BLE001  (a thread that dies would deliver nothing more)
-            # Its text may hold the secret.
-            return Attempt(f"unexpected {type(error).__name__}")
+            # Its text may hold the secret. At the end it may be that it was closed.
+            return Attempt(f"unexpected {type(error).__name__}", may_pass=self._ending.is_set())
 
     def _pause_s(self, attempt: Attempt, backoff: Backoff) -> float:
         pause_s = max(attempt.after_s, backoff.next())

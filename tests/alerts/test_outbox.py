@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bitso_spread.alerts.channel import Attempt, Channel, Outcome
+from bitso_spread.alerts.command import CommandChannel
 from bitso_spread.alerts.config import Webhook
 from bitso_spread.alerts.events import Change, Event
 from bitso_spread.alerts.outbox import Notice, Outbox
@@ -193,6 +195,25 @@ def test_the_end_waits_for_what_is_under_way_and_not_for_another_attempt(
     assert time.monotonic() - began < 5
     assert told == []
     assert "alerts that wait for the scripted at the end: 2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("end", "outcomes"), [("exit 3", [Outcome.FAILED]), ("sleep 60", [])], ids=["ends", "is killed"]
+)
+def test_a_command_that_has_ended_is_not_run_again_by_the_next_one_but_one_that_was_cut_short_is(
+    end: str, outcomes: list[Outcome], opened: Open, told: list[tuple[str, str, Outcome]],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    began, may_end = tmp_path / "began", tmp_path / "may-end"
+    line = f"touch {began}; while [ ! -e {may_end} ]; do sleep 0.01; done; {end}"
+    box = opened(CommandChannel(["/bin/sh", "-c", line]))
+    box.put(notice(fired()))
+    eventually(began.exists)
+    box.end(30 if outcomes else 0)
+    may_end.touch()
+    eventually(lambda: len(told) == len(outcomes), within_s=30)
+    box.stop()
+    assert [outcome for _, _, outcome in told] == outcomes
 
 
 def test_a_channel_that_breaks_is_told_without_what_its_error_says(
