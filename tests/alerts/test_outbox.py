@@ -15,9 +15,10 @@ from bitso_spread.alerts.channel import Attempt, Channel, Outcome
 from bitso_spread.alerts.command import CommandChannel
 from bitso_spread.alerts.config import Webhook
 from bitso_spread.alerts.events import Change, Event
-from bitso_spread.alerts.outbox import Notice, Outbox
-from bitso_spread.alerts.webhook import WebhookChannel
+from bitso_spread.alerts.outbox import _BASE_S, _CAP_S, Notice, Outbox
+from bitso_spread.alerts.webhook import ATTEMPTS, WebhookChannel
 from bitso_spread.backoff import Backoff
+from bitso_spread.complaint import Complaint
 from tests.alerts.support import SECRET, Hook, cleared, eventually, fired
 
 SENT = Attempt("taken", is_sent=True)
@@ -105,6 +106,28 @@ def test_what_may_pass_is_tried_again_after_the_backoff_and_what_the_other_side_
     eventually(lambda: len(told) == 1)
     assert told[0][2] is Outcome.SENT
     assert waited == [1.0, 7.0, 4.0]
+
+
+def test_a_webhook_is_given_an_hour_and_what_keeps_it_is_said_once_as_long_as_it_is_the_same(
+    opened: Open, told: list[tuple[str, str, Outcome]], caplog: pytest.LogCaptureFixture
+) -> None:
+    waited: list[float] = []
+    channel = Scripted(*[BUSY] * ATTEMPTS, attempts=WebhookChannel.attempts)
+    backoff = Backoff(base_s=_BASE_S, cap_s=_CAP_S, draw=lambda: 0.5)
+    box = opened(channel, backoff=lambda: backoff)
+    box._complaint = Complaint(lambda: 0.0)
+
+    def wait(timeout: float | None = None) -> bool:
+        waited.append(timeout or 0.0)
+        return False
+
+    box._ending.wait = wait  # type: ignore[method-assign]
+    box.put(notice(fired()))
+    eventually(lambda: len(told) == 1)
+    assert told[0][2] is Outcome.FAILED
+    assert 45 * 60 < sum(waited) < 75 * 60
+    said = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert said == ["alerts wait for the scripted, tried again: busy"]
 
 
 def test_it_gives_up_after_its_attempts_and_at_once_where_that_is_no_use(
