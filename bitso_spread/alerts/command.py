@@ -34,7 +34,8 @@ def parse_command(text: str) -> tuple[str, ...]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"--alert-command {text!r} cannot be read: {error}") from error
+        # What it holds may be a token.
+        raise UsageError(f"--alert-command cannot be read: {error}") from None
     if not words:
         raise UsageError("--alert-command is empty: name a program")
     if (program := shutil.which(words[0])) is None:

@@ -110,6 +110,16 @@ def test_no_log_and_no_message_shows_the_url(
         assert secret not in caplog.text + "".join(said)
 
 
+def test_a_password_in_the_url_is_not_repeated_either(
+    hook: Hook, caplog: pytest.LogCaptureFixture, opened: Open
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    hook.answers.append((401, {}, b"wrong password: pa%20ss word pa ssword"))
+    said = opened(hook.url.replace("//", "//somebody:pa%20ssword@")).send({"text": "x"}).said
+    assert said == "127.0.0.1 answers HTTP 401"
+    assert "ssword" not in caplog.text
+
+
 def test_many_events_are_one_message_that_every_chat_takes() -> None:
     message = as_json([fired(f"book{i}_mxn") for i in range(54)], "sim")
     lines = message["text"].splitlines()
