@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -59,7 +60,7 @@ class Replay:
                 self._take(tick, book, spread)
 
     def _take(self, tick: int, book: str, spread: float | None) -> None:
-        if spread is not None:
+        if spread is not None and math.isfinite(spread):
             self._count(book, spread)
         for event in self._machine.feed(book, tick, spread):
             alert = event.alert

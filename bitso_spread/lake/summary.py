@@ -206,8 +206,11 @@ def _parts(rows: pl.LazyFrame, names: Sequence[str]) -> Iterator[pl.DataFrame]:
     wanted = rows.select(names)
     # Where there are no rows, there are still columns.
     yield pl.DataFrame(schema=wanted.collect_schema())
+    # Another writer's spread may be no number: it is above each threshold, and has no mean.
+    spread = pl.when(_SPREAD.is_finite()).then(_SPREAD)
     # Whole portions of the scan: their order does not matter here.
-    yield from wanted.collect_batches(maintain_order=False, lazy=True)
+    for part in wanted.collect_batches(maintain_order=False, lazy=True):
+        yield part.with_columns(spread.alias("spread"))
 
 
 def _summed(

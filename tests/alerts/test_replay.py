@@ -40,6 +40,12 @@ def test_it_counts_what_the_rules_spare() -> None:
     assert (alert.ending, alert.lasted_s) == (Change.CLEARED, 11)
 
 
+def test_a_spread_that_is_no_number_is_no_known_row_and_no_crossing() -> None:
+    replay = Replay(AlertRules((Threshold(0.5),)))
+    replay.run([rows("btc_mxn", (2, 0.1), (2, float("nan")), (2, float("inf")), (2, 0.1))])
+    assert replay.tallies["btc_mxn", 0.5] == Tally(known=4)
+
+
 def test_it_is_the_very_machine_that_collects() -> None:
     rules = AlertRules((Threshold(0.5),))
     frame = rows("btc_mxn", (4, 0.6), (70, None), (5, 0.1), (400, 0.8))
