@@ -103,7 +103,7 @@ def alerts(
 
 
 def _listed(place: Lake, question: Question, marks: Marks) -> pl.DataFrame:
-    from bitso_spread.alerts.table import in_question, table_of
+    from bitso_spread.alerts.table import in_question, table_of, ticks_of
     from bitso_spread.lake.alert_log import read_alerts
 
     if place.state is None:
@@ -111,18 +111,22 @@ def _listed(place: Lake, question: Question, marks: Marks) -> pl.DataFrame:
             f"the alerts of {place.name} are beside its collector's journal: name its folder with "
             "--state; with --alert it is told which would have fired"
         )
-    kept = read_alerts(place.state, place.table)
-    asked = in_question(kept, question)
+    asked = in_question(read_alerts(place.state, place.table, ticks_of(question)), question)
     for each in asked:
         marks.add(each.environment)
-    if not kept:
+    if not asked:
+        _say_nothing(place, len(read_alerts(place.state, place.table)))
+    return table_of([each.alert for each in asked], [each.told for each in asked])
+
+
+def _say_nothing(place: Lake, others: int) -> None:
+    if others:
+        say(f"none of the {others} alerts of {place.name} match")
+    else:
         say(
             f"no alert has fired yet for the table {place.table} in {place.name}: collect --alert "
             "0.5 watches, and alerts --alert 0.5 shows what would have fired"
         )
-    elif not asked:
-        say(f"none of the {len(kept)} alerts of {place.name} match")
-    return table_of([each.alert for each in asked], [each.told for each in asked])
 
 
 def _replayed(place: Lake, rules: AlertRules, question: Question, marks: Marks) -> pl.DataFrame:
