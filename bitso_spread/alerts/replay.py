@@ -29,6 +29,17 @@ class Tally:
     """Whether the last known row is."""
 
 
+def interval_of(rows: pl.DataFrame) -> int:
+    """Give the seconds between the ticks of some rows, as far as can be seen from them.
+
+    The least that two ticks of a book are apart: where nobody has noted it, as beside a copy of a
+    table, rows of an interval of ten seconds would else be taken for rows with gaps between them.
+    """
+    ticks = rows.select("book", tick=pl.col("orderbook_timestamp").dt.epoch("s")).unique()
+    apart = ticks.sort("book", "tick").select(pl.col("tick").diff().over("book")).to_series().min()
+    return apart if isinstance(apart, int) else 1
+
+
 @dataclass(slots=True)
 class Replay:
     """The alerts of rows, which must come by time."""

@@ -131,15 +131,23 @@ def _say_nothing(place: Lake, others: int) -> None:
 
 def _replayed(place: Lake, rules: AlertRules, question: Question, marks: Marks) -> pl.DataFrame:
     from dataclasses import replace
+    from itertools import chain
 
-    from bitso_spread.alerts.replay import Replay
+    from bitso_spread.alerts.replay import Replay, interval_of
     from bitso_spread.alerts.table import table_of
     from bitso_spread.lake.records import read_records
 
     records = read_records(place.journal)
-    interval = 1 if records is None else records.interval
-    replay = Replay(replace(rules, interval=interval).resolved(place.books()))
-    replay.run(place.stream(on_environment=marks.add, **question))
+    rules = rules.resolved(place.books())
+    frames = place.stream(on_environment=marks.add, **question)
+    first = next((frame for frame in frames if frame.height), None)
+    begun = () if first is None else (first,)
+    if records is not None:
+        rules = replace(rules, interval=records.interval)
+    elif first is not None:
+        rules = replace(rules, interval=interval_of(first))
+    replay = Replay(rules)
+    replay.run(chain(begun, frames))
     for line in _tallied(replay):
         say(line)
     if not replay.tallies:
