@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bitso_spread.alerts.config import Webhook
-from bitso_spread.alerts.events import as_json
+from bitso_spread.alerts.events import Kind, as_json
 from bitso_spread.alerts.webhook import TIMEOUT_S, WebhookChannel
 from tests.alerts.support import SECRET, Hook, cleared, fired
 
@@ -128,6 +128,16 @@ def test_many_events_are_one_message_that_every_chat_takes() -> None:
     assert lines[-1] == f"and {54 - len(lines) + 1} more"
     assert len(message["bitso_spread"]["events"]) == 54
     assert message["bitso_spread"]["simulated"] is True
+
+
+def test_what_the_exchange_says_calls_nobody_in_a_chat() -> None:
+    cause = "closed by the exchange with 1011 (<!channel> @everyone)"
+    no_data = fired(kind=Kind.NO_DATA, threshold=None, widest=None, cause=cause)
+    message = as_json([no_data], "production")
+    assert "closed by the exchange with 1011" in message["text"]
+    assert not any(call in message["text"] for call in ("<", "@everyone"))
+    # A program gets it as it was.
+    assert message["bitso_spread"]["events"][0]["cause"] == cause
 
 
 def test_what_a_program_reads_has_times_and_lengths() -> None:
