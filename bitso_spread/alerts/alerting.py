@@ -218,6 +218,9 @@ class Alerting(Running):
 
     def _keep_in_force(self, tick: int) -> None:
         self._history.look()
+        # On a disk that takes nothing they would pile up, and each says more than the one before.
+        if self._history.left:
+            return
         if tick - self._kept_at >= _KEEP_EVERY_S and (alerts := self._machine.in_force):
             self._kept_at = tick
             self._history.put(_Entry(alerts))

@@ -34,7 +34,8 @@ def parse_command(text: str) -> tuple[str, ...]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"--alert-command {text!r} cannot be read: {error}") from error
+        # What it holds may be a token.
+        raise UsageError(f"--alert-command cannot be read: {error}") from None
     if not words:
         raise UsageError("--alert-command is empty: name a program")
     if (program := shutil.which(words[0])) is None:
@@ -57,9 +58,11 @@ class CommandChannel:
         self._command = tuple(command)
         self._time_limit_s = time_limit_s
         self._running: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
 
     def close(self) -> None:
         """Kill the command and all that it has started."""
+        self._is_closed = True
         if (process := self._running) is not None:
             _kill(process)
 
@@ -91,7 +94,11 @@ class CommandChannel:
                 self._running = None
             if process.returncode == 0:
                 return Attempt(f"{name} ended with 0", is_sent=True)
-            return Attempt(f"{name} ended with {process.returncode}{_last_line(errors)}")
+            # One that was cut short has told nobody yet.
+            return Attempt(
+                f"{name} ended with {process.returncode}{_last_line(errors)}",
+                may_pass=self._is_closed and process.returncode == -signal.SIGKILL,
+            )
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

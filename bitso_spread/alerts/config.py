@@ -40,6 +40,8 @@ class Webhook:
         printable = self.url.isascii() and self.url.isprintable() and " " not in self.url
         if parts.scheme not in {"https", "http"} or not parts.hostname or not printable:
             raise wrong
+        if not _can_be_asked(self.url, parts.hostname):
+            raise wrong
         if parts.scheme == "http" and not self.is_loopback:
             raise UsageError(
                 f"{self.origin} is not encrypted, and others on the way could read it: use https"
@@ -60,6 +62,16 @@ class Webhook:
 
     def __repr__(self) -> str:
         return f"Webhook({str(self)!r})"
+
+
+def _can_be_asked(url: str, host: str) -> bool:
+    """Tell whether the HTTP library takes a URL, and a name server its host."""
+    import httpx  # noqa: PLC0415  (only where there is a webhook)
+
+    try:
+        return bool(httpx.URL(url).host and host.encode("idna"))
+    except (httpx.InvalidURL, ValueError):
+        return False
 
 
 def find_webhook(

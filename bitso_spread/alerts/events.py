@@ -12,6 +12,8 @@ from bitso_spread.lake import layout
 
 # Discord takes 2,000 characters in a message; the others take more.
 _TEXT_LIMIT = 1900
+# A cause may quote the exchange: <!channel> and @everyone would call a whole company together.
+_FOR_CHATS = str.maketrans({"<": "(", ">": ")", "@": "@\N{ZERO WIDTH SPACE}"})
 
 
 class Kind(StrEnum):
@@ -125,7 +127,7 @@ def as_json(events: Sequence[Event], environment: str) -> dict[str, Any]:
     ``bitso_spread``, so that no name of ours is one that a chat knows.
     """
     mark = marked(environment)
-    text = _limited([f"{mark}{describe(event)}" for event in events])
+    text = _limited([f"{mark}{describe(event)}".translate(_FOR_CHATS) for event in events])
     return {
         "text": text,
         "content": text,

@@ -17,6 +17,7 @@ from bitso_spread.alerts.channel import UNDELIVERED, Attempt, Channel, Outcome
 from bitso_spread.alerts.events import AlertId, Change, Event, as_json
 from bitso_spread.backoff import Backoff
 from bitso_spread.clock import monotonic
+from bitso_spread.complaint import Complaint
 from bitso_spread.lifetime import Running
 
 log = logging.getLogger("bitso_spread.alerts")
@@ -70,6 +71,7 @@ class Outbox(Running):
         self._changed = threading.Condition()
         self._sent: set[AlertId] = set()
         self._given_up = 0
+        self._complaint = Complaint()
         self._ending = threading.Event()
         self._deadline = math.inf
         name = f"alert-{channel.name}"
@@ -135,9 +137,11 @@ class Outbox(Running):
             left -= 1
             attempt = self._attempt(message)
             if attempt.is_sent:
+                self._complaint.over()
                 self._tell(events, Outcome.SENT, attempt.said)
                 break
-            if self._ending.is_set():
+            # What is settled is not left to the next collection, which would do it again.
+            if attempt.may_pass and self._ending.is_set():
                 return False
             if not left or not attempt.may_pass:
                 self._tell(events, Outcome.FAILED, attempt.said)
@@ -150,12 +154,13 @@ class Outbox(Running):
         try:
             return self.channel.send(message)
         except Exception as error:  # noqa: BLE001  (a thread that dies would deliver nothing more)
-            # Its text may hold the secret.
-            return Attempt(f"unexpected {type(error).__name__}")
+            # Its text may hold the secret. At the end it may be that it was closed.
+            return Attempt(f"unexpected {type(error).__name__}", may_pass=self._ending.is_set())
 
     def _pause_s(self, attempt: Attempt, backoff: Backoff) -> float:
         pause_s = max(attempt.after_s, backoff.next())
-        log.info("alert: %s; tried again in %.1f s", attempt.said, pause_s)
+        if self._complaint.due(attempt.said):
+            log.warning("alerts wait for the %s, tried again: %s", self.channel.name, attempt.said)
         return pause_s
 
     def _due(self, events: Sequence[Event]) -> tuple[Event, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -26,6 +27,17 @@ class Tally:
     """Alerts that fire."""
     is_above: bool = False
     """Whether the last known row is."""
+
+
+def interval_of(rows: pl.DataFrame) -> int:
+    """Give the seconds between the ticks of some rows, as far as can be seen from them.
+
+    The least that two ticks of a book are apart: where nobody has noted it, as beside a copy of a
+    table, rows of an interval of ten seconds would else be taken for rows with gaps between them.
+    """
+    ticks = rows.select("book", tick=pl.col("orderbook_timestamp").dt.epoch("s")).unique()
+    apart = ticks.sort("book", "tick").select(pl.col("tick").diff().over("book")).to_series().min()
+    return apart if isinstance(apart, int) else 1
 
 
 @dataclass(slots=True)
@@ -59,7 +71,7 @@ class Replay:
                 self._take(tick, book, spread)
 
     def _take(self, tick: int, book: str, spread: float | None) -> None:
-        if spread is not None:
+        if spread is not None and math.isfinite(spread):
             self._count(book, spread)
         for event in self._machine.feed(book, tick, spread):
             alert = event.alert

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -10,9 +11,10 @@ import polars as pl
 
 from bitso_spread.alerts.channel import Outcome
 from bitso_spread.alerts.events import Alert, Change
+from bitso_spread.clock import DAY_S
 from bitso_spread.errors import UnknownBookError
 from bitso_spread.lake.alert_log import Kept, Told
-from bitso_spread.lake.filters import Filters, Question
+from bitso_spread.lake.filters import Filters, Question, midnight_of
 from bitso_spread.lake.records import day_of
 from bitso_spread.model import resolve_book
 
@@ -20,6 +22,8 @@ _PLACES = 6
 # How long ago an alert in force was looked at, at most: a collection keeps that every 10 s, and a
 # disk may take its time.
 _LOOKED_AT_S = 30
+# SQLite's greatest number.
+_LAST = 2**63 - 1
 _TIME = pl.Datetime("us", "UTC")
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "fired": _TIME,
@@ -32,6 +36,25 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "until": _TIME,
 }
 _TOLD = {"webhook": pl.String, "command": pl.String, "cause": pl.String}
+
+
+def ticks_of(question: Question) -> tuple[int, int]:
+    """Give the first and the last tick at which what is asked for may have fired.
+
+    Raises:
+        UsageError: one of the conditions makes no sense.
+    """
+    filters = Filters.of(**question)
+    starts, ends = [0], [_LAST]
+    if filters.dates.first is not None:
+        starts.append(int(midnight_of(filters.dates.first).timestamp()))
+    if filters.dates.last is not None:
+        ends.append(int(midnight_of(filters.dates.last).timestamp()) + DAY_S - 1)
+    if filters.start is not None:
+        starts.append(math.ceil(filters.start.timestamp()))
+    if filters.end is not None:
+        ends.append(math.ceil(filters.end.timestamp()) - 1)
+    return max(starts), min(ends)
 
 
 def in_question(kept: Iterable[Kept], question: Question) -> list[Kept]:

@@ -22,8 +22,10 @@ from bitso_spread.alerts.config import Webhook
 from bitso_spread.errors import UsageError
 
 TIMEOUT_S = 10.0
-ATTEMPTS = 8
-"""With waits of 1 s that double up to a minute: about three minutes."""
+ATTEMPTS = 120
+"""With waits that are drawn up to a second, then twice as long, up to a minute: about an hour. What
+has a book unknown is often what keeps the webhook from being reached, and it takes more than a
+minute."""
 
 _LONGEST_WAIT_S = 120.0
 _SAID_LIMIT = 100
@@ -76,7 +78,7 @@ class WebhookChannel:
                 return self._read(reply, until)
         except httpx.TimeoutException:
             return Attempt(f"no reply from {host} within {self._timeout_s:g} s", may_pass=True)
-        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, OSError, ValueError) as error:
             reason = self._clean(str(error)) or type(error).__name__
             return Attempt(f"cannot reach {host}: {reason}", may_pass=True)
 
@@ -131,6 +133,8 @@ class _Masking(logging.Filter):
 
 
 def _secret_parts(webhook: Webhook) -> list[str]:
-    parts = re.split("[/?&=#]", httpx.URL(webhook.url).raw_path.decode("ascii"))
+    url = httpx.URL(webhook.url)
+    parts = re.split("[/?&=#]", url.raw_path.decode("ascii"))
+    parts += [url.username, url.password, *url.userinfo.decode("ascii").split(":")]
     # Shorter ones are no secret, and occur in any text.
     return [part for part in parts if len(part) > 3]

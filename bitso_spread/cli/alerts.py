@@ -104,7 +104,7 @@ def alerts(
 
 
 def _listed(place: Lake, question: Question, marks: Marks) -> pl.DataFrame:
-    from bitso_spread.alerts.table import in_question, table_of
+    from bitso_spread.alerts.table import in_question, table_of, ticks_of
     from bitso_spread.lake.alert_log import read_alerts
 
     if place.state is None:
@@ -112,33 +112,45 @@ def _listed(place: Lake, question: Question, marks: Marks) -> pl.DataFrame:
             f"the alerts of {place.name} are beside its collector's journal: name its folder with "
             "--state; with --alert it is told which would have fired"
         )
-    kept = read_alerts(place.state, place.table)
-    asked = in_question(kept, question)
+    asked = in_question(read_alerts(place.state, place.table, ticks_of(question)), question)
     for each in asked:
         marks.add(each.environment)
-    if not kept:
+    if not asked:
+        _say_nothing(place, len(read_alerts(place.state, place.table)))
+    return table_of([each.alert for each in asked], [each.told for each in asked])
+
+
+def _say_nothing(place: Lake, others: int) -> None:
+    if others:
+        none = "the only alert" if others == 1 else f"none of the {others} alerts"
+        does = "does not match" if others == 1 else "match"
+        say(f"{none} of {place.name} {does}")
+    else:
         say(
             f"no alert has fired yet for the table {place.table} in {place.name}: collect --alert "
             "0.5 watches, and alerts --alert 0.5 shows what would have fired"
         )
-    elif not asked:
-        none = "the only alert" if len(kept) == 1 else f"none of the {len(kept)} alerts"
-        does = "does not match" if len(kept) == 1 else "match"
-        say(f"{none} of {place.name} {does}")
-    return table_of([each.alert for each in asked], [each.told for each in asked])
 
 
 def _replayed(place: Lake, rules: AlertRules, question: Question, marks: Marks) -> pl.DataFrame:
     from dataclasses import replace
+    from itertools import chain
 
-    from bitso_spread.alerts.replay import Replay
+    from bitso_spread.alerts.replay import Replay, interval_of
     from bitso_spread.alerts.table import table_of
     from bitso_spread.lake.records import read_records
 
     records = read_records(place.journal)
-    interval = 1 if records is None else records.interval
-    replay = Replay(replace(rules, interval=interval).resolved(place.books()))
-    replay.run(place.stream(on_environment=marks.add, **question))
+    rules = rules.resolved(place.books())
+    frames = place.stream(on_environment=marks.add, **question)
+    first = next((frame for frame in frames if frame.height), None)
+    begun = () if first is None else (first,)
+    if records is not None:
+        rules = replace(rules, interval=records.interval)
+    elif first is not None:
+        rules = replace(rules, interval=interval_of(first))
+    replay = Replay(rules)
+    replay.run(chain(begun, frames))
     for line in _tallied(replay):
         say(line)
     if not replay.tallies:

@@ -10,7 +10,7 @@ from pathlib import Path
 from bitso_spread.alerts.events import Alert, Kind, span
 from bitso_spread.complaint import Complaint
 from bitso_spread.errors import LakeError
-from bitso_spread.lake.alert_log import alert_file, read_alerts
+from bitso_spread.lake.alert_log import alert_file, read_in_force
 
 log = logging.getLogger("bitso_spread")
 
@@ -52,12 +52,12 @@ class KeptAlerts:
         stamp = self._changed_at()
         if stamp != self._stamp:
             try:
-                kept = read_alerts(self._lake, self._table)
+                found = read_in_force(self._lake, self._table)
             except LakeError as error:
                 if self._complaint.due(str(error)):
                     log.warning("%s", error)
             else:
-                self._in_force = tuple(one.alert for one in kept if one.alert.ended is None)
+                self._in_force = tuple(found)
                 self._stamp = stamp
         return self._in_force
 

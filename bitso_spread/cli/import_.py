@@ -171,7 +171,7 @@ def _refused(refused: Refused) -> Iterator[str]:
         if more := of_file.rows - len(of_file.examples):
             yield f"  {path}: {more:,} more"
     if (others := len(refused.files) - _SHOWN) > 0:
-        yield f"  and of {_many(others, 'other file')}"
+        yield f"  and of {many(others, 'other file')}"
 
 
 def _told(one: Disagreement) -> str:
@@ -189,7 +189,7 @@ def _complaint(done: Imported) -> str:
         parts.append(f"{done.refusals:,} of {done.read:,} rows were refused")
     if done.unreadable or done.unlisted:
         passed_over = [
-            _many(len(errors), what)
+            many(len(errors), what)
             for errors, what in ((done.unreadable, "file"), (done.unlisted, "folder"))
             if errors
         ]

@@ -110,13 +110,18 @@ def _shown(param: Any, value: Any, *, is_default: bool) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, (list, tuple)):
-        return ", ".join(str(each) for each in value)
+        return ", ".join(_masked(str(each)) for each in value)
     text = str(getattr(value, "value", value))
     if param.name == "alert_command":
         # What follows the program may be a token.
         program, *rest = text.split(maxsplit=1)
         return f"{program} …" if rest else program
-    return _SECRET_PLACES.sub("…", text) if param.name.endswith("_url") else text
+    return _masked(text)
+
+
+def _masked(text: str) -> str:
+    """Give a text; of a URL not where a secret might stand, though none is taken there."""
+    return _SECRET_PLACES.sub("…", text) if "://" in text else text
 
 
 def _secrets(context: typer.Context) -> Iterator[str]:

@@ -71,9 +71,9 @@ def report(
 
     Example: bitso-spread report --date yesterday --output report.html
     """
-    from bitso_spread.alerts.table import in_question, table_of
+    from bitso_spread.alerts.table import in_question, table_of, ticks_of
     from bitso_spread.cli.render import replacing
-    from bitso_spread.lake.alert_log import read_alerts
+    from bitso_spread.lake.alert_log import alert_file, read_alerts
     from bitso_spread.lake.filters import Question
     from bitso_spread.lake.reader import Lake
     from bitso_spread.lake.summary import THRESHOLDS
@@ -86,8 +86,10 @@ def report(
     place = Lake(lake, table, state=state)
     skipped = Skipped()
     question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
-    kept = read_alerts(place.state, place.table)
-    alerts = table_of([each.alert for each in in_question(kept, question)]) if kept else None
+    kept = read_alerts(place.state, place.table, ticks_of(question))
+    # Where none fired, it is told whether anybody watched.
+    watched = place.state is not None and alert_file(place.state, place.table).is_file()
+    alerts = table_of([each.alert for each in in_question(kept, question)]) if watched else None
     with stdout() if output is None else replacing(output) as out:
         with bars() as on_progress:
             try:

@@ -8,9 +8,10 @@ What an alert is, is `bitso_spread.alerts`' business.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from bitso_spread.alerts.channel import Outcome
 from bitso_spread.alerts.events import Alert, AlertId, Change, Kind
@@ -38,6 +39,7 @@ CREATE TABLE delivery (
 )
 _ALERT = "book, kind, threshold, since, fired, seen, widest, cause, until, ended, ending"
 
+Found = TypeVar("Found")
 Told = Mapping[tuple[Change, str], Outcome]
 """What became of each event of an alert on each channel."""
 
@@ -115,6 +117,18 @@ class AlertLog(Closing):
             if kept.alert.ended is None or Outcome.PENDING in kept.told.values()
         ]
 
+    def in_force(self) -> list[Alert]:
+        """Give those in force, oldest first: of a year's hundred thousand alerts a few."""
+        found = self._db.execute(
+            f"SELECT {_ALERT} FROM alert WHERE ended IS NULL "  # noqa: S608  (texts of our own)
+            "ORDER BY fired, book, kind, threshold"
+        )
+        return [_alert(*row) for row in found]
+
+    def fired(self, first: int, last: int) -> list[Kept]:
+        """Give the alerts that fired from one tick to another, both included, oldest first."""
+        return self._kept("WHERE fired BETWEEN ? AND ?", (first, last))
+
     def all(self) -> list[Kept]:
         """Give every alert, oldest first."""
         return self._kept("", ())
@@ -140,20 +154,34 @@ class AlertLog(Closing):
         return kept
 
 
-def read_alerts(lake: Path | None, table: str) -> list[Kept]:
+def read_alerts(lake: Path | None, table: str, within: tuple[int, int] | None = None) -> list[Kept]:
     """Read what is kept beside a table as it stands now, oldest first; nothing is made or changed.
 
-    Of no lake, there is nothing.
+    Of no lake, there is nothing. `within` is the first and the last tick at which they fired; None
+    is all, of which a year may have a hundred thousand.
 
     Raises:
         LakeError: it cannot be read, or a newer version of this package made it.
     """
+    return _read(lake, table, lambda log: log.fired(*within) if within else log.all())
+
+
+def read_in_force(lake: Path | None, table: str) -> list[Alert]:
+    """Read which alerts of a table are in force, likewise.
+
+    Raises:
+        LakeError: as `read_alerts`.
+    """
+    return _read(lake, table, AlertLog.in_force)
+
+
+def _read(lake: Path | None, table: str, ask: Callable[[AlertLog], list[Found]]) -> list[Found]:
     if lake is None or not (path := alert_file(lake, table)).is_file():
         return []
     with _private_copy(path) as copy:
         try:
             with AlertLog(copy) as log:
-                return log.all()
+                return ask(log)
         except sqlite3.Error as error:
             raise LakeError(f"{path} cannot be read: {error}") from error
         except LakeError as error:

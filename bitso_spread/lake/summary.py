@@ -221,8 +221,12 @@ def _parts(
     wanted = rows.select(names)
     # Where there are no rows, there are still columns.
     yield pl.DataFrame(schema=wanted.collect_schema())
+    # Another writer's spread may be no number: it is above each threshold, and has no mean.
+    spread = pl.when(_SPREAD.is_finite()).then(_SPREAD)
     # Whole portions of the scan: their order does not matter here.
-    yield from hearing(wanted.collect_batches(maintain_order=False, lazy=True), give_up)
+    parts = wanted.collect_batches(maintain_order=False, lazy=True)
+    for part in hearing(parts, give_up):
+        yield part.with_columns(spread.alias("spread"))
 
 
 def _summed(

@@ -27,17 +27,18 @@ def tell_leftovers(lake: Path, table: str, topic: str | None) -> None:
     """
     try:
         with Outgoing(layout.state_file(lake, table)) as journal:
-            waiting = journal.topics()
+            # What waits for this one may be millions of rows, which take seconds to count.
+            others = [each for each in journal.topics() if each != topic]
+            waiting = [found for each in others if (found := journal.waiting(each))]
     except sqlite3.Error as error:
         raise LakeError(f"cannot read the journal of {lake}: {error}") from error
     for each in waiting:
-        if each.topic != topic:
-            since = f"{datetime.fromtimestamp(each.first_tick, UTC):%Y-%m-%dT%H:%M:%SZ}"
-            log.warning(
-                "%s since %s for topic %s: to be sent by a collection with "
-                "--publish kafka://…/%s, or dropped by one with --publish none",
-                *(many(each.rows, "sample", ("waits", "wait")), since, each.topic, each.topic),
-            )
+        since = f"{datetime.fromtimestamp(each.first_tick, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        log.warning(
+            "%s since %s for topic %s: to be sent by a collection with "
+            "--publish kafka://…/%s, or dropped by one with --publish none",
+            *(many(each.rows, "sample", ("waits", "wait")), since, each.topic, each.topic),
+        )
 
 
 def drop_leftovers(lake: Path, table: str) -> None:
@@ -48,12 +49,12 @@ def drop_leftovers(lake: Path, table: str) -> None:
     """
     try:
         with Outgoing(layout.state_file(lake, table)) as journal:
-            for each in journal.topics():
-                folder = layout.publishing_locks_folder(lake, table, each.topic)
+            for topic in journal.topics():
+                folder = layout.publishing_locks_folder(lake, table, topic)
                 with BookLocks(folder) as locks:
-                    free = [book for book in journal.books(each.topic) if locks.try_acquire(book)]
-                    dropped = sum(journal.drop(each.topic, book) for book in free)
-                waited = f"that waited for topic {each.topic}"
+                    free = [book for book in journal.books(topic) if locks.try_acquire(book)]
+                    dropped = sum(journal.drop(topic, book) for book in free)
+                waited = f"that waited for topic {topic}"
                 verbs = f"{waited} is dropped", f"{waited} are dropped"
                 log.warning("%s; the lake has them", many(dropped, "sample", verbs))
     except sqlite3.Error as error:

@@ -12,7 +12,6 @@ import math
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from bitso_spread.lake.locks import BookLocks
 from bitso_spread.lake.outgoing import Outgoing
 from bitso_spread.lifetime import Running
 from bitso_spread.publish.address import Address
+from bitso_spread.publish.line import Line
 from bitso_spread.publish.properties import Properties
 from bitso_spread.publish.record import value_of
 from bitso_spread.publish.sender import BATCH, IN_FLIGHT, Sender
@@ -67,42 +67,6 @@ class Publishing:
     """What keeps them; None where nothing does."""
 
 
-class _Line:
-    """How far one book is; its rows are confirmed in the order in which they were sent."""
-
-    def __init__(self) -> None:
-        self.sent = self.confirmed = self.counted = 0
-        """The last ticks that were handed over, have arrived, and were counted."""
-        self.waiting = 0
-        """Counted rows that are in the journal."""
-        self.arrived = 0
-        """Rows that have arrived, and are in the journal still."""
-        self._in_flight: deque[int] = deque()
-        self._done: set[int] = set()
-
-    @property
-    def in_flight(self) -> int:
-        return len(self._in_flight)
-
-    def send(self, tick: int) -> None:
-        self.sent = tick
-        self._in_flight.append(tick)
-
-    def confirm(self, tick: int) -> None:
-        # Never past one that is not: whatever comes out of order waits for what is before it.
-        self._done.add(tick)
-        while self._in_flight and self._in_flight[0] in self._done:
-            self.confirmed = self._in_flight.popleft()
-            self.arrived += 1
-            self._done.discard(self.confirmed)
-
-    def rewind(self) -> None:
-        """Send again what was not confirmed."""
-        self.sent = self.confirmed
-        self._in_flight.clear()
-        self._done.clear()
-
-
 class Publisher(Running):
     """Publishes the rows of some books; `books` gives those that are recorded now.
 
@@ -129,7 +93,7 @@ class Publisher(Running):
         self._path = layout.state_file(lake, table)
         self._books = books
         self._locks = BookLocks(layout.publishing_locks_folder(lake, table, address.topic))
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._batch = BATCH
         self._sender: Sender | None = Sender(address, properties)
         self._refused: str | None = None
@@ -216,7 +180,7 @@ class Publisher(Running):
             wanted += [book for book in journal.books(self._address.topic) if book not in mine]
         for book in wanted:
             if book not in self._lines and self._locks.try_acquire(book):
-                self._lines[book] = _Line()
+                self._lines[book] = Line()
                 self._has_more = True
         for book in self._lines.keys() - set(mine):
             line = self._lines[book]

@@ -10,6 +10,9 @@ import polars as pl
 
 _BINS = 50
 _ROUND = (1, 2, 5, 10)
+# Of a width. A spread that stands on the edge of a bin is above it, where a float of it, or of the
+# edge, is a little below.
+_EDGE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class Bins:
             return cls()
         # The width of a book whose spread stands still: what differs in its eighth digit.
         width = _rounded_up(max((high - low) / _BINS, abs(high) * 1e-8, 1e-9))
-        start = math.floor(low / width) * width
-        return cls(start, width, math.floor((high - start) / width) + 1)
+        start = math.floor(low / width + _EDGE) * width
+        return cls(start, width, math.floor((high - start) / width + _EDGE) + 1)
 
     @property
     def places(self) -> int:
@@ -42,7 +45,8 @@ class Bins:
 
     def number(self, spread: pl.Expr) -> pl.Expr:
         """Give the number of the bin that a spread lies in."""
-        return ((spread - self.start) / self.width).floor().cast(pl.Int64).clip(0, self.count)
+        number = ((spread - self.start) / self.width + _EDGE).floor()
+        return number.cast(pl.Int64).clip(0, self.count)
 
     def with_counts(self, counts: Sequence[int]) -> Bins:
         """Give these bins with so many ticks in each."""

@@ -126,7 +126,7 @@ def gather(
     _add_all(sums, lake, list(days), on_bad, partial(on_progress, "summing up"), question)
     if is_vague(seen.days, period):
         grid = sums.cut_to_rows()
-    books = (
+    books = tuple(
         BookReport(
             book,
             statistics.get(book, {}),
@@ -143,12 +143,29 @@ def gather(
         tz=tz,
         thresholds=limits,
         grid=grid,
-        books=tuple(books),
+        books=books,
         causes=_causes(seen.days),
         findings=len(seen.findings),
         environments=seen.environments,
-        alerts=alerts,
+        alerts=alerts if question.get("minutes") is None else _beside_rows(alerts, books, grid),
     )
+
+
+def _beside_rows(
+    alerts: pl.DataFrame | None, books: Sequence[BookReport], grid: Grid
+) -> pl.DataFrame | None:
+    """Leave out what fired where no row is: an alert does not know whose batch it is from."""
+    if alerts is None:
+        return None
+    with_rows = {
+        (book.book, time)
+        for book in books
+        for time in book.spans.filter(pl.col("rows") > 0)["time"]
+    }
+    # A grid begins at a multiple of its step.
+    times = alerts["fired"].dt.epoch("s") // grid.step * grid.step
+    fired = zip(alerts["book"], times, strict=True)
+    return alerts.filter(pl.Series([each in with_rows for each in fired], dtype=pl.Boolean))
 
 
 def _add_all(

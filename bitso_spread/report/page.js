@@ -85,6 +85,11 @@
   }
   const all = () => zoom(data.first, data.end);
 
+  // uPlot's own, but for those below a second, which would be labelled alike.
+  const INCREMENTS = [
+    1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 28800, 43200,
+    ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60, 90, 120, 180, 365, 730, 1825, 3650].map((days) => days * 86400),
+  ];
   // From the last of these that is true: [length of a step, usual label, label of a new year, …].
   const day = "\n{YYYY}-{MM}-{DD}";
   const TIMES = [
@@ -125,7 +130,9 @@
     ctx.fillStyle = colour("limit");
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "right";
-    for (const limit of data.thresholds) {
+    const line = 13 * devicePixelRatio;
+    let above = -Infinity;
+    for (const limit of [...data.thresholds].sort((a, b) => b - a)) {
       if (limit <= plot.scales.y.min || limit >= plot.scales.y.max) continue;
       const y = Math.round(plot.valToPos(limit, "y", true));
       ctx.strokeStyle = colour("limit");
@@ -136,10 +143,14 @@
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
       ctx.setLineDash([]);
+      // Above its line, unless there is no room; one upon another could not be read.
+      const place = y - line < bbox.top ? y + line : y - 4 * devicePixelRatio;
+      if (place - above < line) continue;
+      above = place;
       ctx.strokeStyle = colour("bg");
       ctx.lineWidth = 4 * devicePixelRatio;
-      ctx.strokeText(`${limit} %`, bbox.left + bbox.width - 4, y - 4 * devicePixelRatio);
-      ctx.fillText(`${limit} %`, bbox.left + bbox.width - 4, y - 4 * devicePixelRatio);
+      ctx.strokeText(`${limit} %`, bbox.left + bbox.width - 4, place);
+      ctx.fillText(`${limit} %`, bbox.left + bbox.width - 4, place);
     }
     ctx.restore();
   }
@@ -207,7 +218,7 @@
           y: { range: kind === "spread" ? { min: { soft: 0, mode: 1, pad: 0.1 }, max: { pad: 0.1 } } : undefined },
         },
         axes: [
-          { ...axis, values: TIMES, space: 70 },
+          { ...axis, values: TIMES, incrs: INCREMENTS, space: 70 },
           {
             ...axis, size: 84,
             values: (_, ticks) => ticks.map((tick) => (kind === "spread" ? `${spread(tick)} %` : price(tick))),
@@ -223,6 +234,10 @@
       [held.x, ...values],
       place,
     );
+    const canvas = plot.ctx.canvas;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label",
+      `${kind === "spread" ? "Spread" : "Best bid and best ask"} of ${book.book} over time`);
     charts.push({ plot, place, book: book.book, kind });
   }
 

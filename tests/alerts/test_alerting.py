@@ -261,3 +261,21 @@ def test_alerts_that_cannot_be_kept_are_told_all_the_same(
     (tmp_path / ".bitso-spread").unlink()
     alerting.stop()
     assert [each.told for each in kept(tmp_path)] == [{(Change.FIRED, "webhook"): SENT}]
+
+
+def test_a_history_that_cannot_be_written_does_not_fill_the_memory(
+    opened: Open, tmp_path: Path
+) -> None:
+    (tmp_path / ".bitso-spread").write_text("in the way")
+    alerting = opened()
+    play(alerting, 1000, (10, 0.7))
+    eventually(lambda: len(alerting._history.left) > 0 and alerting._history._queue.empty())
+    waiting = len(alerting._history.left)
+    play(alerting, 1010, (4000, 0.7))
+    eventually(lambda: [alert.seen for alert in alerting.now.in_force] == [5009])
+    eventually(alerting._history._queue.empty)
+    assert len(alerting._history.left) == waiting
+    (tmp_path / ".bitso-spread").unlink()
+    alerting.stop()
+    (row,) = kept(tmp_path)
+    assert row.alert.seen == 5009

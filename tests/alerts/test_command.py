@@ -92,6 +92,12 @@ def test_a_line_that_names_no_program_is_refused_at_once(line: str, says: str) -
         parse_command(line)
 
 
+def test_a_line_that_is_refused_is_not_repeated_for_it_may_hold_a_token() -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_command(f"curl -H 'Authorization: Bearer {SECRET}")
+    assert SECRET not in str(refused.value)
+
+
 def test_a_program_that_has_gone_is_told() -> None:
     attempt = CommandChannel(["/nowhere/notify"]).send({})
     assert attempt.said == "notify cannot be started: No such file or directory"

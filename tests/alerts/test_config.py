@@ -86,7 +86,10 @@ def test_a_file_that_makes_no_sense_is_named_without_what_it_holds(
 
 @pytest.mark.parametrize(
     "url", [SECRET, f"ftp://example.com/{SECRET}", f"https:///{SECRET}", f"https://a b/{SECRET}",
-            f"https://example.com:port/{SECRET}", f"https://example.com/{SECRET}é"],
+            f"https://example.com:port/{SECRET}", f"https://example.com/{SECRET}é",
+            f"https://hooks..example.com/{SECRET}", f"https://xn--/{SECRET}",
+            f"https://{'a' * 64}.com/{SECRET}", f"https://[::1]x/{SECRET}",
+            f"https://example.com/{'x' * 70_000}{SECRET}"],
 )  # fmt: skip
 def test_what_is_no_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UsageError, match="BITSO_SPREAD_ALERT_WEBHOOK is not a URL") as refused:

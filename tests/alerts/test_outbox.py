@@ -6,16 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bitso_spread.alerts.channel import Attempt, Channel, Outcome
+from bitso_spread.alerts.command import CommandChannel
 from bitso_spread.alerts.config import Webhook
 from bitso_spread.alerts.events import Change, Event
-from bitso_spread.alerts.outbox import Notice, Outbox
-from bitso_spread.alerts.webhook import WebhookChannel
+from bitso_spread.alerts.outbox import _BASE_S, _CAP_S, Notice, Outbox
+from bitso_spread.alerts.webhook import ATTEMPTS, WebhookChannel
 from bitso_spread.backoff import Backoff
+from bitso_spread.complaint import Complaint
 from tests.alerts.support import SECRET, Hook, cleared, eventually, fired
 
 SENT = Attempt("taken", is_sent=True)
@@ -103,6 +106,28 @@ def test_what_may_pass_is_tried_again_after_the_backoff_and_what_the_other_side_
     eventually(lambda: len(told) == 1)
     assert told[0][2] is Outcome.SENT
     assert waited == [1.0, 7.0, 4.0]
+
+
+def test_a_webhook_is_given_an_hour_and_what_keeps_it_is_said_once_as_long_as_it_is_the_same(
+    opened: Open, told: list[tuple[str, str, Outcome]], caplog: pytest.LogCaptureFixture
+) -> None:
+    waited: list[float] = []
+    channel = Scripted(*[BUSY] * ATTEMPTS, attempts=WebhookChannel.attempts)
+    backoff = Backoff(base_s=_BASE_S, cap_s=_CAP_S, draw=lambda: 0.5)
+    box = opened(channel, backoff=lambda: backoff)
+    box._complaint = Complaint(lambda: 0.0)
+
+    def wait(timeout: float | None = None) -> bool:
+        waited.append(timeout or 0.0)
+        return False
+
+    box._ending.wait = wait  # type: ignore[method-assign]
+    box.put(notice(fired()))
+    eventually(lambda: len(told) == 1)
+    assert told[0][2] is Outcome.FAILED
+    assert 45 * 60 < sum(waited) < 75 * 60
+    said = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert said == ["alerts wait for the scripted, tried again: busy"]
 
 
 def test_it_gives_up_after_its_attempts_and_at_once_where_that_is_no_use(
@@ -194,6 +219,25 @@ def test_the_end_waits_for_what_is_under_way_and_not_for_another_attempt(
     assert time.monotonic() - began < 30
     assert told == []
     assert "alerts that wait for the scripted at the end: 2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("end", "outcomes"), [("exit 3", [Outcome.FAILED]), ("sleep 60", [])], ids=["ends", "is killed"]
+)
+def test_a_command_that_has_ended_is_not_run_again_by_the_next_one_but_one_that_was_cut_short_is(
+    end: str, outcomes: list[Outcome], opened: Open, told: list[tuple[str, str, Outcome]],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    began, may_end = tmp_path / "began", tmp_path / "may-end"
+    line = f"touch {began}; while [ ! -e {may_end} ]; do sleep 0.01; done; {end}"
+    box = opened(CommandChannel(["/bin/sh", "-c", line]))
+    box.put(notice(fired()))
+    eventually(began.exists)
+    box.end(30 if outcomes else 0)
+    may_end.touch()
+    eventually(lambda: len(told) == len(outcomes), within_s=30)
+    box.stop()
+    assert [outcome for _, _, outcome in told] == outcomes
 
 
 def test_a_channel_that_breaks_is_told_without_what_its_error_says(

@@ -10,7 +10,7 @@ import pytest
 
 from bitso_spread.alerts.events import Change, Kind
 from bitso_spread.alerts.machine import Machine
-from bitso_spread.alerts.replay import Replay, Tally
+from bitso_spread.alerts.replay import Replay, Tally, interval_of
 from bitso_spread.alerts.rules import AlertRules, Threshold, parse_thresholds
 from bitso_spread.lake.reader import Lake
 
@@ -38,6 +38,21 @@ def test_it_counts_what_the_rules_spare() -> None:
     assert (usd.known, usd.above, usd.crossings, usd.alerts) == (5, 0, 0, 0)
     (alert,) = replay.fired
     assert (alert.ending, alert.lasted_s) == (Change.CLEARED, 11)
+
+
+def test_a_spread_that_is_no_number_is_no_known_row_and_no_crossing() -> None:
+    replay = Replay(AlertRules((Threshold(0.5),)))
+    replay.run([rows("btc_mxn", (2, 0.1), (2, float("nan")), (2, float("inf")), (2, 0.1))])
+    assert replay.tallies["btc_mxn", 0.5] == Tally(known=4)
+
+
+def test_the_interval_is_the_least_that_ticks_of_a_book_are_apart() -> None:
+    btc, usd = rows("btc_mxn", (100, 0.1)), rows("usd_mxn", (100, 0.1))
+    # Of two recorders, at ticks that lie between each other's, and one row twice.
+    ten = [btc.gather_every(10), usd.gather_every(10, offset=5)]
+    assert interval_of(pl.concat([*ten, ten[0]])) == 10
+    assert interval_of(pl.concat([btc.gather_every(10), btc[50:52]])) == 1
+    assert interval_of(btc[:1]) == interval_of(btc[:0]) == 1
 
 
 def test_it_is_the_very_machine_that_collects() -> None:

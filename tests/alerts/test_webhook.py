@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bitso_spread.alerts.config import Webhook
-from bitso_spread.alerts.events import as_json
+from bitso_spread.alerts.events import Kind, as_json
 from bitso_spread.alerts.webhook import TIMEOUT_S, WebhookChannel
 from tests.alerts.support import SECRET, Hook, cleared, fired
 
@@ -110,6 +110,16 @@ def test_no_log_and_no_message_shows_the_url(
         assert secret not in caplog.text + "".join(said)
 
 
+def test_a_password_in_the_url_is_not_repeated_either(
+    hook: Hook, caplog: pytest.LogCaptureFixture, opened: Open
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    hook.answers.append((401, {}, b"wrong password: pa%20ss word pa ssword"))
+    said = opened(hook.url.replace("//", "//somebody:pa%20ssword@")).send({"text": "x"}).said
+    assert said == "127.0.0.1 answers HTTP 401"
+    assert "ssword" not in caplog.text
+
+
 def test_many_events_are_one_message_that_every_chat_takes() -> None:
     message = as_json([fired(f"book{i}_mxn") for i in range(54)], "sim")
     lines = message["text"].splitlines()
@@ -118,6 +128,16 @@ def test_many_events_are_one_message_that_every_chat_takes() -> None:
     assert lines[-1] == f"and {54 - len(lines) + 1} more"
     assert len(message["bitso_spread"]["events"]) == 54
     assert message["bitso_spread"]["simulated"] is True
+
+
+def test_what_the_exchange_says_calls_nobody_in_a_chat() -> None:
+    cause = "closed by the exchange with 1011 (<!channel> @everyone)"
+    no_data = fired(kind=Kind.NO_DATA, threshold=None, widest=None, cause=cause)
+    message = as_json([no_data], "production")
+    assert "closed by the exchange with 1011" in message["text"]
+    assert not any(call in message["text"] for call in ("<", "@everyone"))
+    # A program gets it as it was.
+    assert message["bitso_spread"]["events"][0]["cause"] == cause
 
 
 def test_what_a_program_reads_has_times_and_lengths() -> None:

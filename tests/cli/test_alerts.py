@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from shutil import which
 
@@ -24,13 +25,15 @@ NOON = int(datetime(2026, 9, 21, 12, tzinfo=UTC).timestamp())
 HOOK = "BITSO_SPREAD_ALERT_WEBHOOK"
 
 
-def put_lake(lake: Path, book: str, *runs: tuple[int, float | None], env: str = "sim") -> None:
-    spreads = [spread for count, spread in runs for _ in range(count)]
+def put_lake(
+    lake: Path, book: str, *runs: tuple[int, float | None], env: str = "sim", interval: int = 1
+) -> None:
+    spreads = [spread for number, spread in runs for _ in range(number)]
     samples = [
         Sample.blank(tick, book, State.UNKNOWN)
         if spread is None
         else Sample(tick, book, 100 - spread, 100.0, spread, State.FRESH)
-        for tick, spread in enumerate(spreads, NOON)
+        for tick, spread in zip(count(NOON, interval), spreads, strict=False)
     ]
     folder = lake / TABLE / Partition.of(book, NOON).path
     folder.mkdir(parents=True)
@@ -54,6 +57,18 @@ def put_history(lake: Path, of: int = 2) -> None:
                 Delivery(open_.id, Change.FIRED, "command", Outcome.SENT),
             ],
         )
+
+
+def test_rows_ten_seconds_apart_fire_also_where_nobody_has_noted_their_interval(
+    run: Run, tmp_path: Path
+) -> None:
+    put_lake(tmp_path, "btc_mxn", (600, 0.6), interval=10)
+    status, out, err = run("alerts", "--lake", str(tmp_path), "--alert", "0.5")
+    assert status == 0
+    assert [(row["fired"], row["lasted_s"]) for row in rows(out)] == [
+        ("2026-09-21T12:00:10+00:00", "5990")
+    ]
+    assert "600 of 600 known rows, 1 crossing, 1 alert" in err
 
 
 def test_it_lists_what_fired_how_long_how_wide_and_who_was_told(run: Run, tmp_path: Path) -> None:

@@ -264,6 +264,23 @@ def test_secrets_are_masked_where_values_are_told(
     assert origins(err)["--alert-command"] == "curl … (argument)"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("collect", "--publish", f"kafka://me:{SECRET}@broker/topic"),
+        ("collect", "--lake", f"s3://me:{SECRET}@bucket/lake"),
+        ("query", "--lake", f"s3://bucket/lake?key={SECRET}"),
+        ("import", "--lake", "x", f"s3://me:{SECRET}@bucket/lake"),
+    ],
+)
+def test_a_password_where_none_is_taken_is_masked_as_well(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
+    status, out, err = run(*arguments, "-v")
+    assert status != 0
+    assert SECRET not in out + err
+
+
 def test_a_file_here_that_somebody_else_may_write_is_not_trusted(run: Run) -> None:
     file = put("[query]\nlimit = 1\n", mode=0o646)
     status, _, err = run("query")

@@ -90,6 +90,19 @@ def test_alerts_that_were_kept_beside_the_table_are_listed(run: Run, lake: Path)
     assert "usd_mxn" not in out
 
 
+def test_alerts_of_other_batches_than_those_asked_for_are_left_out(run: Run, lake: Path) -> None:
+    put(lake, [0.3] * 60, first=START + 36_000)
+    fired = Alert("btc_mxn", Kind.SPREAD, 0.25, START, START + 1, START + 1, 0.3)
+    later = replace(fired, fired=START + 36_003)
+    with AlertLog(alert_file(lake, TABLE)) as log:
+        log.write([(fired, "production"), (later, "production")], [])
+    minutes = str(START // 60 % 1440)
+    _, out, _ = run("report", "--lake", str(lake), "--minutes", minutes)
+    assert "2024-07-26 03:15:01 UTC</td>" in out
+    assert "2024-07-26 13:15:03 UTC</td>" not in out
+    assert "2024-07-26 13:15:03 UTC</td>" in run("report", "--lake", str(lake))[1]
+
+
 def test_nothing_to_report_leaves_the_file_as_it_was(run: Run, lake: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("old")

@@ -12,7 +12,13 @@ import pytest
 from bitso_spread.alerts.channel import Outcome
 from bitso_spread.alerts.events import Change, Kind
 from bitso_spread.errors import LakeError
-from bitso_spread.lake.alert_log import AlertLog, Delivery, alert_file, read_alerts
+from bitso_spread.lake.alert_log import (
+    AlertLog,
+    Delivery,
+    alert_file,
+    read_alerts,
+    read_in_force,
+)
 from bitso_spread.lake.layout import TABLE
 from tests.alerts.support import an_alert, cleared
 from tests.lake.support import python
@@ -49,6 +55,22 @@ def test_an_alert_is_kept_from_its_fire_to_its_end_with_who_was_told(tmp_path: P
         assert log.open_of("btc_mxn") == []
         assert log.last_fires("btc_mxn") == {(Kind.SPREAD, 0.5): 1003}
         assert log.last_fires("usd_mxn") == {(Kind.NO_DATA, None): 1003}
+
+
+def test_of_many_alerts_those_in_force_and_those_of_some_days_are_read_alone(
+    tmp_path: Path,
+) -> None:
+    over = [cleared(fired=tick).alert for tick in (1003, 2003, 3003)]
+    in_force = [an_alert("usd_mxn", fired=2500), an_alert(fired=2000)]
+    with AlertLog(alert_file(tmp_path, TABLE)) as log:
+        log.write([(alert, "sim") for alert in [*over, *in_force]], [])
+        log.write([], [Delivery(over[1].id, FIRED, "webhook", Outcome.SENT)])
+    assert read_in_force(tmp_path, TABLE) == [in_force[1], in_force[0]]
+    some = read_alerts(tmp_path, TABLE, (2000, 2500))
+    assert [each.alert for each in some] == [in_force[1], over[1], in_force[0]]
+    assert [
+        each for each in read_alerts(tmp_path, TABLE) if 2000 <= each.alert.fired <= 2500
+    ] == some
 
 
 def test_it_is_read_without_anything_being_made_or_changed(tmp_path: Path) -> None:

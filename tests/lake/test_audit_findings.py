@@ -74,6 +74,7 @@ def test_prices_that_cannot_be_are_found(
     assert finding.path == path.relative_to(tmp_path / TABLE).as_posix()
     assert finding.book == "btc_mxn"
     assert "2026-09-21T12:00:04Z" in finding.text
+    assert finding.text.endswith(f"bid {bid}, ask {ask}, spread {spread}")
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from bitso_spread.lake.audit import audit
 from bitso_spread.lake.findings import Kind
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.outages import MISSED
+from bitso_spread.lake.outgoing import Outgoing
 from bitso_spread.lake.reader import Lake
+from bitso_spread.lake.records import _private_copy
 from bitso_spread.lake.state import LakeState, Outage
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.model import State
 from tests.lake.audit_support import TICKS, foreign, kinds, look, only, record, rows_at
-from tests.lake.support import NOON, a_batch, python
+from tests.lake.support import NOON, a_batch, python, rows_of
 
 NEXT = range(NOON + 600, NOON + 650)
 
@@ -187,6 +189,21 @@ def test_every_look_at_a_lake_that_grows_finds_it_whole(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_the_room_of_rows_that_are_no_longer_there_is_not_copied(tmp_path: Path) -> None:
+    path = layout.state_file(tmp_path, TABLE)
+    # As after an outage of brokers: what waited for them has been sent since.
+    with LakeState(path, topic="spread") as state, Outgoing(path) as outgoing:
+        state.record(rows_of(a_batch(), 20_000))
+        state.finish(a_batch(), None)
+        outgoing.confirm("spread", {a_batch().book: NOON + 20_000})
+        state.record(rows_of(a_batch(first_tick=NOON + 20_000), 60))
+        with _private_copy(path) as copy:
+            assert copy.stat().st_size < path.stat().st_size / 10
+            with LakeState(copy) as copied:
+                assert copied.marks() == state.marks()
+                assert copied.batches() == state.batches()
 
 
 def test_what_a_kill_left_is_read_and_stays_as_it_was(tmp_path: Path) -> None:

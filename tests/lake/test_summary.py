@@ -127,6 +127,17 @@ def test_the_mid_is_the_decimal_halfway_and_not_its_neighbour_in_binary() -> Non
     assert summary.every(rows.lazy(), "1m")["mid"].to_list() == [18.37]
 
 
+@pytest.mark.parametrize("no_number", [float("nan"), float("inf"), float("-inf")])
+def test_a_spread_that_is_no_number_is_not_known(no_number: float) -> None:
+    rows = frame([(0, True, no_number), (1, True, 0.3), (2, True, 0.3), (3, False, no_number)])
+    btc, usd = summary.stats(in_portions(rows)).iter_rows(named=True)
+    assert (btc["rows"], btc["known"], btc["unknown"], btc["above_0.1"]) == (3, 2, 1, 100)
+    assert {btc[name] for name in ("mean", "median", "p99", "min", "max")} == {0.3}
+    assert (usd["known"], usd["mean"], usd["p95"], usd["above_0.1"]) == (0, None, None, None)
+    (span, _) = summary.every(in_portions(rows), "1h").iter_rows(named=True)
+    assert (span["known"], span["first"], span["last"], span["max"]) == (2, 0.3, 0.3, 0.3)
+
+
 def test_nothing_sums_up_to_nothing_in_the_same_columns() -> None:
     rows = frame([])
     assert summary.stats(rows.lazy()).is_empty()

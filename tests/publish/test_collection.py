@@ -67,7 +67,8 @@ def address(brokers: Brokers) -> str:
 
 def left(lake: Path) -> int:
     with Outgoing(layout.state_file(lake, layout.TABLE)) as journal:
-        return sum(waiting.rows for waiting in journal.topics())
+        waiting = map(journal.waiting, journal.topics())
+        return sum(each.rows for each in waiting if each is not None)
 
 
 def recorded(lake: Path) -> int:

@@ -21,6 +21,13 @@ def test_bins_are_of_round_width_and_begin_at_a_multiple_of_it() -> None:
     assert numbers(bins, 0.0623, 0.0651, 0.2071) == [0, 1, 29]
 
 
+def test_spreads_of_few_digits_which_stand_on_the_edges_of_bins_are_each_in_their_own() -> None:
+    spreads = [round(0.1 + 0.0001 * number, 4) for number in range(50)]
+    bins = Bins.of({"min": spreads[0], "p99": spreads[-1]})
+    assert bins.width == 0.0001
+    assert numbers(bins, *spreads) == list(range(50))
+
+
 def test_what_is_wider_than_the_99th_percentile_is_in_the_last_bin() -> None:
     bins = Bins.of({"min": 0.0, "p99": 1.0})
     assert numbers(bins, 1.0, 1.5, 99.0) == [50, bins.count, bins.count]

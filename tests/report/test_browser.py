@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,62 @@ def test_buttons_zoom_and_move(opened: Browser, buttons: str, share: float, time
         opened.run(f"document.querySelector('[data-zoom={name}]').click()")
     hover(opened, ".u-over", share)
     eventually(lambda: f" {time}" in legend(opened))
+
+
+WRITTEN = """(() => {
+    window.written = [];
+    const fill = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        written.push([text, y]);
+        return fill.call(this, text, x, y);
+    };
+    dispatchEvent(new Event("resize"));
+})()"""
+
+
+def written(browser: Browser) -> list[tuple[str, float]]:
+    """Give what the charts have written, and how far from the top, once they are drawn anew."""
+    browser.run(WRITTEN)
+    eventually(lambda: browser.run("written.length"))
+    found: list[list[Any]] = browser.run("written")
+    return [(text, y) for text, y in found]
+
+
+def test_thresholds_are_labelled_within_the_chart_and_not_one_upon_another(
+    browser: Browser, tmp_path: Path
+) -> None:
+    # The scale of one spread of 0.25 ends a little above 0.5.
+    put(tmp_path, [0.25])
+    path = tmp_path / "report.html"
+    limits = [0.011, 0.101, 0.102, 0.103, 0.4999]
+    path.write_text(page(gather(Lake(tmp_path), limits)), encoding="utf-8")
+    browser.open(path)
+    texts = [f"{limit} %" for limit in limits]
+    labels = {text: y for text, y in written(browser) if text in texts}
+    assert list(labels) == ["0.4999 %", "0.103 %", "0.011 %"]
+    assert labels["0.4999 %"] > 13
+    assert all(below - above >= 13 for above, below in pairwise(labels.values()))
+
+
+def test_a_second_is_not_cut_into_times_that_read_alike(browser: Browser, tmp_path: Path) -> None:
+    put(tmp_path, [0.25])
+    path = tmp_path / "report.html"
+    path.write_text(page(gather(Lake(tmp_path), [0.1])), encoding="utf-8")
+    browser.open(path)
+    times = [text for text, _ in written(browser) if text.startswith("03:15:")]
+    assert sorted(times) == ["03:15:00", "03:15:00", "03:15:01", "03:15:01"]
+    assert (
+        browser.run("document.querySelector('canvas').ariaLabel") == "Spread of btc_mxn over time"
+    )
+
+
+def test_where_nothing_is_known_there_is_nothing_to_zoom(browser: Browser, tmp_path: Path) -> None:
+    put(tmp_path, [None] * 10)
+    path = tmp_path / "report.html"
+    path.write_text(page(gather(Lake(tmp_path), [0.1])), encoding="utf-8")
+    browser.open(path)
+    assert browser.complaints() == []
+    assert browser.run("document.querySelectorAll('nav, canvas').length") == 0
 
 
 @pytest.mark.parametrize(
