@@ -6,6 +6,7 @@ they are read by `collect`'s own parser, so that a wrong one is found here and n
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -285,8 +286,34 @@ def _pairs(option: Any, value: Any) -> list[tuple[str, str | None]]:
 def _print(recording: Recording, text: str, *, advises: bool = True) -> None:
     with stdout() as out:
         out.write(text.encode())
-    for name, value in recording.advised if advises else ():
+    if not advises:
+        return
+    for name, value in recording.advised:
         say(f"{name} {value} is advised, and taken since {name} was not given")
+    _tell_of_secrets(recording)
+
+
+def _tell_of_secrets(recording: Recording) -> None:
+    """Say which secrets that a collection would find here are not in what was printed.
+
+    Raises:
+        UsageError: the webhook that is set makes no sense.
+    """
+    from bitso_spread.alerts.config import VARIABLE, find_webhook
+    from bitso_spread.publish.properties import VARIABLE as PROPERTIES
+
+    webhook = find_webhook(files=settings.files)
+    if webhook is not None:
+        _tell_of_secret(webhook.origin, VARIABLE)
+    if recording.publishes and os.environ.get(PROPERTIES):
+        _tell_of_secret(PROPERTIES, PROPERTIES)
+
+
+def _tell_of_secret(found: str, variable: str) -> None:
+    warn(
+        f"{found} is not written into it, for it is no place for secrets: set {variable} where "
+        "its first lines say"
+    )
 
 
 def _this_program() -> str:

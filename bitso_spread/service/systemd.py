@@ -81,7 +81,9 @@ After={name}.service
 Type=oneshot
 User={user}
 ExecStart={command}
+# The journal gets what is wrong, and not each look's JSON; null alone would silence both.
 StandardOutput=null
+StandardError=journal
 TimeoutStartSec={check_s}
 {confined}
 """

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,41 @@ def read_dags(text: str) -> dict[str, object]:
             except ValueError:
                 continue
     return values
+
+
+def bash_command(text: str, task: str) -> str:
+    """Give what a task hands to bash, with stand-ins for what the DAG's text imports of Airflow."""
+    given: dict[str, str] = {}
+
+    class Operator:
+        def __init__(self, *, task_id: str, bash_command: str, **_: object) -> None:
+            given[task_id] = bash_command
+
+        def __rshift__(self, _: object) -> None:
+            pass
+
+    lines = [line for line in text.splitlines() if not line.startswith("from airflow")]
+    names = {
+        "BashOperator": Operator,
+        "DAG": lambda **_: nullcontext(),
+        "CronDataIntervalTimetable": lambda *_, **__: None,
+        "CronTriggerTimetable": lambda *_, **__: None,
+        "literal": str,
+    }
+    exec("\n".join(lines), names)  # noqa: S102  (what was printed is what is tested)
+    return given[task]
+
+
+def said_by(command: str) -> list[str]:
+    """Run it in bash, as the BashOperator does, and give the lines that it prints."""
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"PATH": os.environ["PATH"], "DAY": "20240726"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
 
 
 def command_of(kind: str, out: str) -> list[str]:
@@ -154,6 +190,38 @@ def test_secrets_of_this_shell_go_nowhere(
     assert "geheim" not in out + err
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kept", ["in the environment", "in a file"])
+def test_a_webhook_that_alerts_need_is_not_left_out_in_silence(
+    kind: str, kept: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, file = "https://example.com/geheim", tmp_path / "settings.toml"
+    file.touch(mode=0o600)
+    if kept == "in a file":
+        file.write_text(f'[alerts]\nwebhook = "{url}"\n')
+    else:
+        monkeypatch.setenv("BITSO_SPREAD_ALERT_WEBHOOK", url)
+    status, out, err = run("service", kind, "--config", str(file), "--alert", "0.5", "--quiet")
+    assert status == 0
+    assert "geheim" not in out + err
+    assert "is not written into it" in err
+    assert "set BITSO_SPREAD_ALERT_WEBHOOK where its first lines say" in err
+    assert (str(file) in err) is (kept == "in a file")
+    assert "BITSO_SPREAD_ALERT_WEBHOOK" in out
+
+
+def test_where_kafka_s_secrets_are_is_not_left_out_in_silence(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BITSO_SPREAD_PUBLISH_PROPERTIES", "/home/me/kafka.properties")
+    status, out, err = run("service", "compose", "--publish", "kafka://broker:9092/spread")
+    assert status == 0
+    assert "set BITSO_SPREAD_PUBLISH_PROPERTIES where its first lines say" in err
+    assert "kafka.properties" not in out
+    _, _, err = run("service", "compose")
+    assert "PROPERTIES" not in err
+
+
 def test_variables_of_this_shell_are_not_taken_along_and_that_is_said(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +301,13 @@ def test_the_health_of_a_table_is_asked_by_status(run: Run) -> None:
     _, out, err = run("service", "systemd", "--unit", "timer")
     assert err == ""
     assert read_unit(out)["Timer"]["OnUnitActiveSec"] == "30"
+
+
+def test_why_it_is_not_well_is_in_systemd_s_journal(run: Run) -> None:
+    _, out, _ = run("service", "systemd", "--unit", "health")
+    unit = read_unit(out)["Service"]
+    # Without the second, it would be null as well: systemd's default is to inherit the first.
+    assert (unit["StandardOutput"], unit["StandardError"]) == ("null", "journal")
 
 
 def test_systemd_hands_collect_awkward_words_as_they_were(run: Run) -> None:
@@ -424,8 +499,10 @@ def test_a_container_has_the_local_half_in_its_volume(run: Run) -> None:
     _, out, _ = run("service", "docker", *STORE)
     assert "/src[cloud]" in out
     assert "BITSO_SPREAD_LAKE=s3://bucket/lake" in out
+    assert "the store's credentials, such as AWS_ACCESS_KEY_ID" in out
     assert "BITSO_SPREAD_STATE=/lake" in out
     _, out, _ = run("service", "compose", *STORE, "--state", "./half")
+    assert "the store's credentials, such as AWS_ACCESS_KEY_ID" in out
     assert 'source: "./half"\n        target: /lake\n' in out
 
 
@@ -433,6 +510,44 @@ def test_a_dag_keeps_the_days_of_the_store(run: Run) -> None:
     _, out, _ = run("service", "airflow", *STORE, "--state", "/srv/half", "--program", PROGRAM)
     assert "LAKE = [\n    '--lake', 's3://bucket/lake',\n]" in out
     assert "    '--state', '/srv/half',\n" in out
+
+
+@pytest.mark.parametrize("task", ["verify", "report"])
+def test_a_day_of_the_store_is_looked_at_with_the_journal_where_it_is_on_the_worker(
+    task: str, run: Run, tmp_path: Path
+) -> None:
+    half, program = tmp_path / "ha'lf $x {{ ds }}", tmp_path / "told"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    reports = str(tmp_path / "reports")
+    arguments = [*STORE, "--state", str(half), "--program", str(program), "--reports", reports]
+    _, out, _ = run("service", "airflow", *arguments)
+    command = bash_command(out, task)
+    asked = [task, "--lake", "s3://bucket/lake"]
+    words = said_by(command)
+    assert words[:3] == asked
+    assert "--state" not in words
+    half.mkdir()
+    assert said_by(command) == [*words, "--state", str(half)]
+
+
+def test_a_day_of_a_folder_needs_no_other_journal(run: Run) -> None:
+    _, out, _ = run("service", "airflow", "--lake", "/srv/lake")
+    assert "--state" not in out
+    assert "$@" not in out
+
+
+def test_a_dag_says_what_its_worker_must_have(run: Run) -> None:
+    _, out, _ = run("service", "airflow", *STORE, "--publish", "kafka://broker:9092/spread")
+    said = " ".join((ast.get_docstring(ast.parse(out)) or "").split())
+    assert "has bitso-spread[cloud,kafka,report], and the folder of --state on a disk" in said
+    assert "the store's credentials, such as AWS_ACCESS_KEY_ID" in said
+    assert "Kafka's user, password and TLS" in said
+    _, out, _ = run("service", "airflow")
+    said = " ".join((ast.get_docstring(ast.parse(out)) or "").split())
+    assert "has bitso-spread[report], and the lake on a disk" in said
+    assert "AWS" not in said
+    assert "Kafka" not in said
 
 
 @pytest.mark.parametrize(
