@@ -43,7 +43,7 @@ _PASSING_ON: dict[str, Any] = {
     "options_metavar": "[OPTIONS] [OPTIONS OF collect]",
 }
 
-# What a file may well say of collections that a person starts, and no service can do.
+# By what a collection that a person starts may end, and no service.
 _ENDS = ("--batches", "--duration")
 
 ProgramOption = Annotated[
@@ -105,7 +105,7 @@ def docker(context: typer.Context) -> None:
     """
     from bitso_spread.service.docker import dockerfile
 
-    recording = _recording(context, leave_out=(*_ENDS, "--lake"))
+    recording = _recording(context, in_image=True)
     _print(recording, dockerfile(recording))
 
 
@@ -157,11 +157,11 @@ def airflow(
     _print(recording, text)
 
 
-def _recording(context: typer.Context, leave_out: Sequence[str] = _ENDS) -> Recording:
+def _recording(context: typer.Context, *, in_image: bool = False) -> Recording:
     """Read what is left of the command line as the options of `collect`, and check it.
 
     What settings files say of `collect` is written out as well, for the host has other files; but
-    for the options to leave out.
+    for what a service, or an image with its one volume, cannot do.
     """
     from bitso_spread.service.recording import Recording
 
@@ -184,7 +184,8 @@ def _recording(context: typer.Context, leave_out: Sequence[str] = _ENDS) -> Reco
         for pair in _pairs(option, typed[option.name])
         if not option.hidden
     ]
-    options += _from_files(read, [option.name for option in order], leave_out, params)
+    typed_names = [option.name for option in order]
+    options += _from_files(read, typed_names, params, in_image=in_image)
     try:
         _check(params)
         return Recording(
@@ -199,7 +200,7 @@ def _recording(context: typer.Context, leave_out: Sequence[str] = _ENDS) -> Reco
 
 
 def _from_files(
-    read: Any, typed: Sequence[str], leave_out: Sequence[str], params: dict[str, Any]
+    read: Any, typed: Sequence[str], params: dict[str, Any], *, in_image: bool
 ) -> list[tuple[str, str | None]]:
     """Give what settings files say of options that nobody typed, and say so on stderr."""
     pairs: list[tuple[str, str | None]] = []
@@ -209,7 +210,7 @@ def _from_files(
         if option.name in typed or option.hidden or option.name not in values:
             continue
         name = _name(option)
-        if name in leave_out:
+        if _is_left_out(name, values[option.name], in_image=in_image):
             params[option.name] = option.default
             say(f"{values.places[option.name]} is left out: it is not for this service")
         else:
@@ -218,6 +219,14 @@ def _from_files(
     for file, names in written.items():
         say(f"written into it, as {file} has them: {', '.join(names)}")
     return pairs
+
+
+def _is_left_out(name: str, value: Any, *, in_image: bool) -> bool:
+    """Tell whether a file says what was meant for collections that a person starts."""
+    from bitso_spread.cloud.address import is_url
+
+    is_folder = name == "--state" or (name == "--lake" and not is_url(value))
+    return name in _ENDS or (in_image and is_folder)
 
 
 def _without_variables(read: Any) -> dict[str, Any]:

@@ -12,10 +12,11 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.support import Run
+from tests.cli.support import Run, commands
 from tests.service.support import AWKWARD, argv_of_systemd
 
 KINDS = ["systemd", "docker", "compose", "airflow"]
@@ -110,6 +111,79 @@ def test_each_kind_passes_collect_s_options_on(kind: str, run: Run) -> None:
     words = command_of(kind, out)
     assert words[0] == "--lake"
     assert words[2 : 2 + len(ADVISED) + len(PASSED_ON)] == [*ADVISED, *PASSED_ON]
+
+
+EACH = {
+    "book": "eth_mxn",
+    "environment": "production",
+    "lake": "s3://bucket/lake",
+    "state": "/srv/half",
+    "format": "csv",
+    "columns": "five",
+    "interval": "2",
+    "batch-size": "300",
+    "align": None,
+    "wait": None,
+    "alert": "0.5",
+    "alert-hold": "4s",
+    "alert-cooldown": "6m",
+    "alert-command": "mail -s 'too wide' me",
+    "publish": "kafka://broker:9092/spread",
+    "log-format": "json",
+    "rest-url": "https://api.example.com/v3",
+    "ws-url": "wss://ws.example.com",
+    "table": "Other",
+    "refresh-after": "61",
+    "max-wait": "62",
+    "max-stale": "4",
+    "metrics-port": "9464",
+    "metrics-host": "127.0.0.2",
+}
+"""Every option of `collect` that a service can have, with another value than its default."""
+
+
+def test_no_option_of_collect_is_forgotten_here() -> None:
+    options: list[Any] = commands()["collect"].params
+    names = {max(option.opts, key=len)[2:] for option in options if not option.hidden}
+    assert names == {*EACH, "batches", "duration"}
+
+
+def toml_line(pair: tuple[str, str | None]) -> str:
+    name, value = pair
+    if value is None:
+        return f"{name} = true\n"
+    return f"{name} = {value if value.isdigit() else json.dumps(value)}\n"
+
+
+@pytest.mark.parametrize("way", ["typed", "in a file"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_option_of_collect_is_lost(kind: str, way: str, run: Run, tmp_path: Path) -> None:
+    # The volume of an image is the local half, whatever files say; runs that overlap have no port.
+    place = {
+        "docker": {"state"} if way == "typed" else set(),
+        "airflow": {"metrics-port", "metrics-host"},
+    }.get(kind, set())
+    given = {name: value for name, value in EACH.items() if name not in place}
+    if way == "typed":
+        arguments = [
+            f"--{name}" if value is None else f"--{name}={value}" for name, value in given.items()
+        ]
+    else:
+        file = tmp_path / "settings.toml"
+        file.write_text("[collect]\n" + "".join(map(toml_line, given.items())))
+        arguments = ["--config", str(file)]
+    status, out, err = run("service", kind, *arguments)
+    assert status == 0, err
+    words = command_of(kind, out)
+    expected = given | ({"state": "/lake"} if kind in {"docker", "compose"} else {})
+    pairs = [
+        [f"--{name}"] if value is None else [f"--{name}", value] for name, value in expected.items()
+    ]
+    for pair in pairs:
+        assert [pair] == [
+            words[at : at + len(pair)] for at, word in enumerate(words) if word == pair[0]
+        ]
+    assert len(words) == sum(map(len, pairs))
 
 
 @pytest.mark.parametrize("kind", KINDS)
