@@ -565,6 +565,13 @@ def test_a_lake_in_object_storage_has_its_local_half_written_and_asked(run: Run)
     assert "status \\\n    --lake /var/lib/bitso-spread/state\n" in out
 
 
+@pytest.mark.parametrize("kind", ["systemd", "docker", "compose"])
+def test_the_store_s_credentials_are_not_said_to_be_in_kafka_s_file(kind: str, run: Run) -> None:
+    _, out, _ = run("service", kind, *STORE, "--publish", "kafka://broker:9092/spread")
+    webhook, store, kafka = map(out.index, ["ALERT_WEBHOOK", "the store's credentials", "Kafka's"])
+    assert webhook < store < kafka
+
+
 def test_a_container_has_the_local_half_in_its_volume(run: Run) -> None:
     for target in ("docker", "compose"):
         _, out, _ = run("service", target, *STORE)
