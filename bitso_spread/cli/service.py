@@ -6,6 +6,7 @@ they are read by `collect`'s own parser, so that a wrong one is found here and n
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ _PASSING_ON: dict[str, Any] = {
     "options_metavar": "[OPTIONS] [OPTIONS OF collect]",
 }
 
-# What a file may well say of collections that a person starts, and no service can do.
+# By what a collection that a person starts may end, and no service.
 _ENDS = ("--batches", "--duration")
 # Runs of a DAG overlap, and a port has room for one.
 _METRICS = ("--metrics-port", "--metrics-host")
@@ -163,7 +164,7 @@ def _recording(context: typer.Context, leave_out: Sequence[str] = _ENDS) -> Reco
     """Read what is left of the command line as the options of `collect`, and check it.
 
     What settings files say of `collect` is written out as well, for the host has other files; but
-    for the options to leave out.
+    for what a service, or an image with its one volume, cannot do.
     """
     from bitso_spread.service.recording import Recording
 
@@ -290,8 +291,34 @@ def _pairs(option: Any, value: Any) -> list[tuple[str, str | None]]:
 def _print(recording: Recording, text: str, *, advises: bool = True) -> None:
     with stdout() as out:
         out.write(text.encode())
-    for name, value in recording.advised if advises else ():
+    if not advises:
+        return
+    for name, value in recording.advised:
         say(f"{name} {value} is advised, and taken since {name} was not given")
+    _tell_of_secrets(recording)
+
+
+def _tell_of_secrets(recording: Recording) -> None:
+    """Say which secrets that a collection would find here are not in what was printed.
+
+    Raises:
+        UsageError: the webhook that is set makes no sense.
+    """
+    from bitso_spread.alerts.config import VARIABLE, find_webhook
+    from bitso_spread.publish.properties import VARIABLE as PROPERTIES
+
+    webhook = find_webhook(files=settings.files)
+    if webhook is not None:
+        _tell_of_secret(webhook.origin, VARIABLE)
+    if recording.publishes and os.environ.get(PROPERTIES):
+        _tell_of_secret(PROPERTIES, PROPERTIES)
+
+
+def _tell_of_secret(found: str, variable: str) -> None:
+    warn(
+        f"{found} is not written into it, for it is no place for secrets: set {variable} where "
+        "its first lines say"
+    )
 
 
 def _this_program() -> str:

@@ -8,6 +8,7 @@ the environment, as the BashOperator's documentation asks for.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import fill
 
 from bitso_spread import __version__
 from bitso_spread.counting import many
@@ -25,8 +26,8 @@ _DAGS = '''\
 """Bitso's bid-ask spread: an aligned batch every {minutes}, and each day's keeping.
 
 Made by bitso-spread {version} for Airflow 3. Put it into the folder of the DAGs; both begin paused.
-Secrets (BITSO_API_KEY, BITSO_API_SECRET) come from the worker's environment. The worker that runs
-these tasks has bitso-spread, with the extra `report`, and the lake as a local folder.
+
+{needs}
 
 A standing service (`bitso-spread service systemd`, `docker` or `compose`) records better than
 bitso_spread_batches: it never connects anew, depends on no scheduler, and makes one file of a book
@@ -48,7 +49,7 @@ COLLECT = [
 {collect}
 ]
 REPORTS = {reports}
-
+{journal}
 
 def command(*words: str) -> str:
     return shlex.join([PROGRAM, *words])
@@ -106,7 +107,8 @@ with DAG(
     verify = BashOperator(
         task_id="verify",
         bash_command=literal(
-            f'exec {{command("verify", *LAKE)}} --max-missing {max_missing} --date "$DAY"'
+            f'{look}exec {{command("verify", *LAKE)}} '
+            '--max-missing {max_missing} --date "$DAY"{found}'
         ),
         env=YESTERDAY,
         append_env=True,
@@ -116,14 +118,21 @@ with DAG(
     report = BashOperator(
         task_id="report",
         bash_command=literal(
-            f"mkdir -p {{shlex.quote(REPORTS)}} && exec {{command('report', *LAKE)}} "
-            f'--date "$DAY" --output {{shlex.quote(REPORTS)}}/"$DAY".html'
+            f"{look}mkdir -p {{shlex.quote(REPORTS)}} && exec {{command('report', *LAKE)}} "
+            f'--date "$DAY" --output {{shlex.quote(REPORTS)}}/"$DAY".html{found}'
         ),
         env=YESTERDAY,
         append_env=True,
     )
     compact >> [verify, report]
 '''
+
+_JOURNAL = """
+# Why seconds are missing, and which files are gone, is known to the recorder's folder: it is asked
+# where it is this worker's. Where another host records, verify and report do without it.
+STATE = {state}
+JOURNAL = f"[ -w {{shlex.quote(STATE)}} ] && set -- --state {{shlex.quote(STATE)}}\\n"
+"""
 
 
 def dags(recording: Recording, *, program: str, reports: str, max_missing: int) -> str:
@@ -139,6 +148,7 @@ def dags(recording: Recording, *, program: str, reports: str, max_missing: int) 
     if recording.metrics_port is not None:
         raise UsageError("runs overlap, and a port has room for one: leave --metrics-port out")
     lake = recording.host_lake
+    kept_apart = recording.store is not None
     collect = [pair for pair in recording.arguments(lake) if pair[0] not in {"--align", "--wait"}]
     return _DAGS.format(
         version=__version__,
@@ -148,11 +158,31 @@ def dags(recording: Recording, *, program: str, reports: str, max_missing: int) 
         collect=_words([*collect, ("--align",), ("--wait",)]),
         reports=repr(absolute(reports, "--reports")),
         minutes=many(recording.batch_s // _MINUTE_S, "minute").removeprefix("1 "),
+        needs=_needs(recording),
+        journal=_JOURNAL.format(state=repr(lake)) if kept_apart else "",
+        look="{JOURNAL}" if kept_apart else "",
+        found=' "$@"' if kept_apart else "",
         cron=_cron(recording.batch_s),
         first_s=recording.batch_s + _SPARE_S,
         limit_s=2 * recording.batch_s + 5 * _SPARE_S,
         max_missing=max_missing,
     )
+
+
+def _needs(recording: Recording) -> str:
+    """Give the paragraph that says what a worker must have."""
+    extras = ",".join(sorted({*recording.extras, "report"}))
+    folder = "the lake" if recording.store is None else "the folder of --state"
+    needs = (
+        f"The worker that runs these tasks has bitso-spread[{extras}], and {folder} on a disk. "
+        "Secrets (BITSO_API_KEY, BITSO_API_SECRET, BITSO_SPREAD_ALERT_WEBHOOK) come from its "
+        "environment."
+    )
+    if recording.store is not None:
+        needs += " So do the store's credentials, such as AWS_ACCESS_KEY_ID."
+    if recording.publishes:
+        needs += " So does the name of the file with Kafka's user, password and TLS."
+    return fill(needs, width=99)
 
 
 def _words(arguments: Iterable[tuple[str, ...]]) -> str:

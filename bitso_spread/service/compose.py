@@ -12,8 +12,8 @@ from bitso_spread.service.image import (
     command,
     environment,
     health,
+    more_secrets,
     port,
-    properties,
 )
 from bitso_spread.service.limits import (
     CHECK_EVERY_S,
@@ -59,7 +59,7 @@ services:
     environment:
 {environment}
     # BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK; not for this file.
-{properties}    env_file:
+{more_secrets}    env_file:
       - path: {secrets}
         required: false
     volumes:
@@ -99,7 +99,7 @@ def compose(recording: Recording) -> str:
             f"      {name}: {value}" for name, value in environment(recording).items()
         ),
         secrets=SECRETS,
-        properties=indent(properties(recording), "    # "),
+        more_secrets=indent(more_secrets(recording), "    # "),
         mount=_mount(folder and recording.root(check_path(folder, what))),
         ports=f'    ports:\n      - "127.0.0.1:{published}:{published}"\n' if published else "",
         volumes="volumes:\n  lake:\n" if folder is None else "",

@@ -13,8 +13,8 @@ from bitso_spread.service.image import (
     command,
     environment,
     health,
+    more_secrets,
     port,
-    properties,
 )
 from bitso_spread.service.limits import (
     CHECK_EVERY_S,
@@ -34,10 +34,11 @@ _DOCKERFILE = """\
 #     --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \\
 #     --memory {memory_mb}m --log-driver local --log-opt max-size=10m --log-opt max-file=5 \\
 #     --mount type=volume,source=bitso-lake,target={lake} {publish}bitso-spread
-# With secrets: --env-file {secrets}, which has no place in an image. A folder of the
-# host that is mounted instead of a volume must be writable for {user}. Other commands:
-# docker exec bitso-spread bitso-spread query --date today.
-{properties}FROM python:3.13-slim-bookworm AS build
+# With secrets: --env-file {secrets}, which has no place in an image. It may hold
+# BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK.
+{more_secrets}# A folder of the host in place of a volume must be writable for {user}.
+# Other commands: docker exec bitso-spread bitso-spread query --date today.
+FROM python:3.13-slim-bookworm AS build
 COPY pyproject.toml README.md LICENSE /src/
 COPY bitso_spread /src/bitso_spread
 RUN python -m venv /opt/bitso-spread \\
@@ -82,7 +83,7 @@ def dockerfile(recording: Recording) -> str:
         lake=LAKE,
         publish=publish,
         secrets=SECRETS,
-        properties=indent(properties(recording), "# "),
+        more_secrets=indent(more_secrets(recording), "# "),
         user=USER,
         owner=owner,
         group=group,

@@ -13,14 +13,17 @@ SECRETS = "bitso-spread.env"
 """The file with BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK, beside it."""
 
 
-def properties(recording: Recording) -> str:
-    """Give what is said of Kafka's user, password and TLS, in lines of a comment."""
-    if not recording.publishes:
-        return ""
-    return (
-        f"Kafka's user, password and TLS: in a file, mode 600, mounted for {USER};\n"
-        f"BITSO_SPREAD_PUBLISH_PROPERTIES in {SECRETS} names it.\n"
-    )
+def more_secrets(recording: Recording) -> str:
+    """Give what is said of the store's credentials and of Kafka's, in lines of a comment."""
+    lines = []
+    if recording.store is not None:
+        lines.append("So may the store's credentials, such as AWS_ACCESS_KEY_ID.")
+    if recording.publishes:
+        lines += [
+            f"Kafka's user, password and TLS: in a file, mode 600, mounted for {USER};",
+            f"BITSO_SPREAD_PUBLISH_PROPERTIES in {SECRETS} names it.",
+        ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def environment(recording: Recording) -> dict[str, str]:

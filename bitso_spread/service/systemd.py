@@ -33,7 +33,7 @@ _RECORDER = """\
 # Whether it is well is asked by {name}-health.timer: --unit health and --unit timer print it.
 # BITSO_API_KEY, BITSO_API_SECRET and BITSO_SPREAD_ALERT_WEBHOOK belong into /etc/{name}.env
 # (root's own, mode 600), never into this file, which everybody can read.
-{properties}{advice}[Unit]
+{credentials}{advice}[Unit]
 Description={description}
 Wants=network-online.target
 After=network-online.target time-sync.target
@@ -64,6 +64,7 @@ MemoryMax={memory_mb}M
 WantedBy=multi-user.target
 """
 
+_STORE = "# So do the store's credentials, such as AWS_ACCESS_KEY_ID.\n"
 _PROPERTIES = """\
 # Kafka's user, password and TLS: in a file of {user}'s own, mode 600, that
 # BITSO_SPREAD_PUBLISH_PROPERTIES in /etc/{name}.env names.
@@ -81,7 +82,9 @@ After={name}.service
 Type=oneshot
 User={user}
 ExecStart={command}
+# The journal gets what is wrong, and not each look's JSON; null alone would silence both.
 StandardOutput=null
+StandardError=journal
 TimeoutStartSec={check_s}
 {confined}
 """
@@ -153,7 +156,8 @@ def unit(which: Unit, recording: Recording, *, program: str, user: str) -> str:
                 **_place(lake),
                 state=STATE,
                 advice=_advice(recording),
-                properties=_PROPERTIES.format(**shared) if recording.publishes else "",
+                credentials=(_STORE if recording.store is not None else "")
+                + (_PROPERTIES.format(**shared) if recording.publishes else ""),
                 command=_command(program, [("collect",), *recording.arguments(lake)]),
                 restart_s=RESTART_S,
                 stop_s=STOP_S,
@@ -187,14 +191,10 @@ def _place(lake: str) -> dict[str, str]:
 
 
 def _advice(recording: Recording) -> str:
-    keys = (
-        "# So do the store's credentials, such as AWS_ACCESS_KEY_ID.\n" if recording.store else ""
-    )
     if not recording.advised:
-        return keys
+        return ""
     options = " ".join(f"{name} {value}" for name, value in recording.advised)
-    advised = f"# Advised, and not asked for: {options}. A lake keeps what it was begun with.\n"
-    return keys + advised
+    return f"# Advised, and not asked for: {options}. A lake keeps what it was begun with.\n"
 
 
 def _confined(lake: str, program: str, families: str) -> str:

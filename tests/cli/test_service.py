@@ -10,11 +10,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.support import Run
+from tests.cli.support import Run, commands
 from tests.service.support import AWKWARD, argv_of_systemd
 
 KINDS = ["systemd", "docker", "compose", "airflow"]
@@ -51,6 +53,41 @@ def read_dags(text: str) -> dict[str, object]:
     return values
 
 
+def bash_command(text: str, task: str) -> str:
+    """Give what a task hands to bash, with stand-ins for what the DAG's text imports of Airflow."""
+    given: dict[str, str] = {}
+
+    class Operator:
+        def __init__(self, *, task_id: str, bash_command: str, **_: object) -> None:
+            given[task_id] = bash_command
+
+        def __rshift__(self, _: object) -> None:
+            pass
+
+    lines = [line for line in text.splitlines() if not line.startswith("from airflow")]
+    names = {
+        "BashOperator": Operator,
+        "DAG": lambda **_: nullcontext(),
+        "CronDataIntervalTimetable": lambda *_, **__: None,
+        "CronTriggerTimetable": lambda *_, **__: None,
+        "literal": str,
+    }
+    exec("\n".join(lines), names)  # noqa: S102  (what was printed is what is tested)
+    return given[task]
+
+
+def said_by(command: str) -> list[str]:
+    """Run it in bash, as the BashOperator does, and give the lines that it prints."""
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"PATH": os.environ["PATH"], "DAY": "20240726"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
 def command_of(kind: str, out: str) -> list[str]:
     """Read the arguments of `collect` out of what was printed, without the target's own tools."""
     if kind == "systemd":
@@ -74,6 +111,79 @@ def test_each_kind_passes_collect_s_options_on(kind: str, run: Run) -> None:
     words = command_of(kind, out)
     assert words[0] == "--lake"
     assert words[2 : 2 + len(ADVISED) + len(PASSED_ON)] == [*ADVISED, *PASSED_ON]
+
+
+EACH = {
+    "book": "eth_mxn",
+    "environment": "production",
+    "lake": "s3://bucket/lake",
+    "state": "/srv/half",
+    "format": "csv",
+    "columns": "five",
+    "interval": "2",
+    "batch-size": "300",
+    "align": None,
+    "wait": None,
+    "alert": "0.5",
+    "alert-hold": "4s",
+    "alert-cooldown": "6m",
+    "alert-command": "mail -s 'too wide' me",
+    "publish": "kafka://broker:9092/spread",
+    "log-format": "json",
+    "rest-url": "https://api.example.com/v3",
+    "ws-url": "wss://ws.example.com",
+    "table": "Other",
+    "refresh-after": "61",
+    "max-wait": "62",
+    "max-stale": "4",
+    "metrics-port": "9464",
+    "metrics-host": "127.0.0.2",
+}
+"""Every option of `collect` that a service can have, with another value than its default."""
+
+
+def test_no_option_of_collect_is_forgotten_here() -> None:
+    options: list[Any] = commands()["collect"].params
+    names = {max(option.opts, key=len)[2:] for option in options if not option.hidden}
+    assert names == {*EACH, "batches", "duration"}
+
+
+def toml_line(pair: tuple[str, str | None]) -> str:
+    name, value = pair
+    if value is None:
+        return f"{name} = true\n"
+    return f"{name} = {value if value.isdigit() else json.dumps(value)}\n"
+
+
+@pytest.mark.parametrize("way", ["typed", "in a file"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_option_of_collect_is_lost(kind: str, way: str, run: Run, tmp_path: Path) -> None:
+    # The volume of an image is the local half, whatever files say; runs that overlap have no port.
+    place = {
+        "docker": {"state"} if way == "typed" else set(),
+        "airflow": {"metrics-port", "metrics-host"},
+    }.get(kind, set())
+    given = {name: value for name, value in EACH.items() if name not in place}
+    if way == "typed":
+        arguments = [
+            f"--{name}" if value is None else f"--{name}={value}" for name, value in given.items()
+        ]
+    else:
+        file = tmp_path / "settings.toml"
+        file.write_text("[collect]\n" + "".join(map(toml_line, given.items())))
+        arguments = ["--config", str(file)]
+    status, out, err = run("service", kind, *arguments)
+    assert status == 0, err
+    words = command_of(kind, out)
+    expected = given | ({"state": "/lake"} if kind in {"docker", "compose"} else {})
+    pairs = [
+        [f"--{name}"] if value is None else [f"--{name}", value] for name, value in expected.items()
+    ]
+    for pair in pairs:
+        assert [pair] == [
+            words[at : at + len(pair)] for at, word in enumerate(words) if word == pair[0]
+        ]
+    assert len(words) == sum(map(len, pairs))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -152,6 +262,38 @@ def test_secrets_of_this_shell_go_nowhere(
     status, out, err = run("service", kind)
     assert status == 0
     assert "geheim" not in out + err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kept", ["in the environment", "in a file"])
+def test_a_webhook_that_alerts_need_is_not_left_out_in_silence(
+    kind: str, kept: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, file = "https://example.com/geheim", tmp_path / "settings.toml"
+    file.touch(mode=0o600)
+    if kept == "in a file":
+        file.write_text(f'[alerts]\nwebhook = "{url}"\n')
+    else:
+        monkeypatch.setenv("BITSO_SPREAD_ALERT_WEBHOOK", url)
+    status, out, err = run("service", kind, "--config", str(file), "--alert", "0.5", "--quiet")
+    assert status == 0
+    assert "geheim" not in out + err
+    assert "is not written into it" in err
+    assert "set BITSO_SPREAD_ALERT_WEBHOOK where its first lines say" in err
+    assert (str(file) in err) is (kept == "in a file")
+    assert "BITSO_SPREAD_ALERT_WEBHOOK" in out
+
+
+def test_where_kafka_s_secrets_are_is_not_left_out_in_silence(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BITSO_SPREAD_PUBLISH_PROPERTIES", "/home/me/kafka.properties")
+    status, out, err = run("service", "compose", "--publish", "kafka://broker:9092/spread")
+    assert status == 0
+    assert "set BITSO_SPREAD_PUBLISH_PROPERTIES where its first lines say" in err
+    assert "kafka.properties" not in out
+    _, _, err = run("service", "compose")
+    assert "PROPERTIES" not in err
 
 
 def test_variables_of_this_shell_are_not_taken_along_and_that_is_said(
@@ -233,6 +375,13 @@ def test_the_health_of_a_table_is_asked_by_status(run: Run) -> None:
     _, out, err = run("service", "systemd", "--unit", "timer")
     assert err == ""
     assert read_unit(out)["Timer"]["OnUnitActiveSec"] == "30"
+
+
+def test_why_it_is_not_well_is_in_systemd_s_journal(run: Run) -> None:
+    _, out, _ = run("service", "systemd", "--unit", "health")
+    unit = read_unit(out)["Service"]
+    # Without the second, it would be null as well: systemd's default is to inherit the first.
+    assert (unit["StandardOutput"], unit["StandardError"]) == ("null", "journal")
 
 
 def test_systemd_hands_collect_awkward_words_as_they_were(run: Run) -> None:
@@ -416,6 +565,13 @@ def test_a_lake_in_object_storage_has_its_local_half_written_and_asked(run: Run)
     assert "status \\\n    --lake /var/lib/bitso-spread/state\n" in out
 
 
+@pytest.mark.parametrize("kind", ["systemd", "docker", "compose"])
+def test_the_store_s_credentials_are_not_said_to_be_in_kafka_s_file(kind: str, run: Run) -> None:
+    _, out, _ = run("service", kind, *STORE, "--publish", "kafka://broker:9092/spread")
+    webhook, store, kafka = map(out.index, ["ALERT_WEBHOOK", "the store's credentials", "Kafka's"])
+    assert webhook < store < kafka
+
+
 def test_a_container_has_the_local_half_in_its_volume(run: Run) -> None:
     for target in ("docker", "compose"):
         _, out, _ = run("service", target, *STORE)
@@ -424,8 +580,10 @@ def test_a_container_has_the_local_half_in_its_volume(run: Run) -> None:
     _, out, _ = run("service", "docker", *STORE)
     assert "/src[cloud]" in out
     assert "BITSO_SPREAD_LAKE=s3://bucket/lake" in out
+    assert "the store's credentials, such as AWS_ACCESS_KEY_ID" in out
     assert "BITSO_SPREAD_STATE=/lake" in out
     _, out, _ = run("service", "compose", *STORE, "--state", "./half")
+    assert "the store's credentials, such as AWS_ACCESS_KEY_ID" in out
     assert 'source: "./half"\n        target: /lake\n' in out
 
 
@@ -433,6 +591,44 @@ def test_a_dag_keeps_the_days_of_the_store(run: Run) -> None:
     _, out, _ = run("service", "airflow", *STORE, "--state", "/srv/half", "--program", PROGRAM)
     assert "LAKE = [\n    '--lake', 's3://bucket/lake',\n]" in out
     assert "    '--state', '/srv/half',\n" in out
+
+
+@pytest.mark.parametrize("task", ["verify", "report"])
+def test_a_day_of_the_store_is_looked_at_with_the_journal_where_it_is_on_the_worker(
+    task: str, run: Run, tmp_path: Path
+) -> None:
+    half, program = tmp_path / "ha'lf $x {{ ds }}", tmp_path / "told"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    reports = str(tmp_path / "reports")
+    arguments = [*STORE, "--state", str(half), "--program", str(program), "--reports", reports]
+    _, out, _ = run("service", "airflow", *arguments)
+    command = bash_command(out, task)
+    asked = [task, "--lake", "s3://bucket/lake"]
+    words = said_by(command)
+    assert words[:3] == asked
+    assert "--state" not in words
+    half.mkdir()
+    assert said_by(command) == [*words, "--state", str(half)]
+
+
+def test_a_day_of_a_folder_needs_no_other_journal(run: Run) -> None:
+    _, out, _ = run("service", "airflow", "--lake", "/srv/lake")
+    assert "--state" not in out
+    assert "$@" not in out
+
+
+def test_a_dag_says_what_its_worker_must_have(run: Run) -> None:
+    _, out, _ = run("service", "airflow", *STORE, "--publish", "kafka://broker:9092/spread")
+    said = " ".join((ast.get_docstring(ast.parse(out)) or "").split())
+    assert "has bitso-spread[cloud,kafka,report], and the folder of --state on a disk" in said
+    assert "the store's credentials, such as AWS_ACCESS_KEY_ID" in said
+    assert "Kafka's user, password and TLS" in said
+    _, out, _ = run("service", "airflow")
+    said = " ".join((ast.get_docstring(ast.parse(out)) or "").split())
+    assert "has bitso-spread[report], and the lake on a disk" in said
+    assert "AWS" not in said
+    assert "Kafka" not in said
 
 
 @pytest.mark.parametrize(
