@@ -107,7 +107,7 @@ def daily_table(table: str) -> str:
 
 def day_path(date: int, book: str) -> Path:
     """Give the folder of a book's day, relative to a table."""
-    return Path(f"date={date}", f"order_book={book}")
+    return Path(f"date={date}/order_book={book}")
 
 
 def daily_name(environment: str, book: str, date: int) -> str:

@@ -42,9 +42,12 @@ def batches_in(book: str) -> Iterator[tuple[int, str]]:
 def names_in(folder: str | Path) -> set[str]:
     """Give the names of all that lies in a folder, which may be gone."""
     try:
-        return {entry.name for entry in _entries(folder)}
-    except GoneError:
+        # Of 144 names, half the time that their entries take.
+        return set(os.listdir(folder))  # noqa: PTH208
+    except FileNotFoundError:
         return set()
+    except OSError as error:
+        raise _unread(folder, error) from error
 
 
 def is_place(name: str, key: str) -> bool:
@@ -57,7 +60,10 @@ def is_place(name: str, key: str) -> bool:
 
 def files_in(partition: layout.Partition, folder: str | Path) -> Iterator[DataFile]:
     """Give the data files of a partition, by their names."""
-    for entry in sorted(_entries(folder), key=lambda entry: entry.name):
+    entries = _entries(folder)
+    if len(entries) > 1:
+        entries.sort(key=lambda entry: entry.name)
+    for entry in entries:
         if layout.is_data_file(entry.name) and entry.is_file():
             yield DataFile(partition, Path(entry.path), _size(entry))
 
@@ -69,7 +75,11 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     except FileNotFoundError:
         raise GoneError(Path(folder)) from None
     except OSError as error:
-        raise LakeError(f"{shown(folder)} cannot be read: {error.strerror}") from error
+        raise _unread(folder, error) from error
+
+
+def _unread(folder: str | Path, error: OSError) -> LakeError:
+    return LakeError(f"{shown(folder)} cannot be read: {error.strerror}")
 
 
 def _children(folder: str | Path, key: str) -> list[tuple[str, str]]:

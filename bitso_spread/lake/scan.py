@@ -33,16 +33,19 @@ from bitso_spread.lake.units import (
 )
 
 # So many files are read one by one, for who asks for a few rows: polars asks for up to two portions
-# ahead of what it needs. After that, each portion costs more than its files do.
+# ahead of what it needs. After that, each portion costs more than its files do: they grow, from a
+# size that is soon listed and read.
 _SINGLE = 3
-_PORTION_BYTES = 8_000_000
+_FIRST_FILES = 48
+_MORE = 2
 _PORTION_FILES = 700
+_PORTION_BYTES = 8_000_000
 
-# Of a question without an end in sight, so many portions are read at a time: listing and reading
-# files keeps one core busy, and polars decodes on the other. A year of two books takes three
-# quarters of the time, and a question that ends soon has ended before.
+# Of a question without an end in sight, so many portions are read at a time, and what follows is
+# listed meanwhile: listing and reading files keeps one core busy, and polars decodes on the other.
+# A year of two books takes three quarters of the time, and a question that ends soon has ended
+# before.
 _AT_ONCE = 2
-_ONE_BY_ONE = _SINGLE + 2
 
 
 class _Asked(NamedTuple):
@@ -101,7 +104,7 @@ class Source:
         first = portions
         # What is far is fetched ahead by its place.
         if limit is None and self._on_bad is None and not self._place.is_far:
-            first = islice(portions, _ONE_BY_ONE)
+            first = islice(portions, _SINGLE)
         for portion in first:
             self._tell(portion)
             for rows in self._read(portion, asked, left):
@@ -121,7 +124,7 @@ class Source:
         following: deque[Future[list[pl.DataFrame]]] = deque()
         pool = ThreadPoolExecutor(_AT_ONCE, "lake-scan")
         try:
-            for portion in portions:
+            for portion in _listed_ahead(portions):
                 self._tell(portion)
                 if can_be_scanned(portion):
                     # polars reads several of its files at once by itself.
@@ -203,19 +206,35 @@ def _given(following: deque[Future[list[pl.DataFrame]]]) -> Iterator[pl.DataFram
         yield from following.popleft().result()
 
 
+def _listed_ahead(portions: Iterator[list[DataFile]]) -> Iterator[list[DataFile]]:
+    """Give portions, each of which is listed while the one before it is read."""
+    pool = ThreadPoolExecutor(1, "lake-list")
+    try:
+        following = pool.submit(next, portions, None)
+        while (portion := following.result()) is not None:
+            following = pool.submit(next, portions, None)
+            yield portion
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 def _portions(files: Iterable[DataFile], *, far: bool) -> Iterator[list[DataFile]]:
     """Cut between partitions, never within one, and between compacted days and the rest."""
     portion: list[DataFile] = []
     held = given = 0
+    # What is far is fetched as a portion.
+    most = _PORTION_FILES if far else min(_FIRST_FILES, _PORTION_FILES)
     for is_plain, alike in groupby(files, lambda file: file.day is not None and file.day.is_plain):
         for file in alike:
             # What polars scans by itself it scans in portions of its own, once it is on a disk.
-            large = held >= _PORTION_BYTES or len(portion) >= _PORTION_FILES
-            full = given < _SINGLE or (large and (far or not is_plain))
+            heavy = held >= _PORTION_BYTES and (far or not is_plain)
+            full = given < _SINGLE or heavy or len(portion) >= most
             if portion and full and file.partition != portion[-1].partition:
                 yield portion
                 portion, held = [], 0
                 given += 1
+                if given > _SINGLE:
+                    most = min(most * _MORE, _PORTION_FILES)
             portion.append(file)
             held += file.size
         yield portion

@@ -321,6 +321,7 @@ def _asked(unit: DataFile, choice: Choice, *, own: bool) -> Iterator[DataFile]:
         return
     only = choice.minutes(day.cover.minutes)
     if (own or day.cover.crosses) and (only is None or only):
-        yield replace(unit, day=replace(day, beside=tuple(files), only=only))
+        as_it_is = only == day.only and len(files) == len(day.beside)
+        yield unit if as_it_is else replace(unit, day=replace(day, beside=tuple(files), only=only))
     else:
         yield from files

@@ -30,8 +30,9 @@ QUESTION = Question(DAY, DAY)
     ("ours", "alternative", "most"),
     [
         ("Lake.read", "polars, exact files", 1.3),
-        # Its first files come one by one, for who wants a few rows: that costs 5 ms of any scan.
-        ("Lake.scan", "polars, exact files and keys", 2.0),
+        # Its first files come one by one, for who wants a few rows, and its conditions are asked of
+        # folders by polars: that costs 4 ms of any scan.
+        ("Lake.scan", "polars, exact files and keys", 1.9),
     ],
 )
 def test_a_day_takes_little_more_than_its_files(

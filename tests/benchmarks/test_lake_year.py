@@ -40,9 +40,9 @@ def test_a_year_takes_no_longer_than_from_the_root(lakes: Lakes) -> None:
     times = 1 / seen.ratio
     say(
         f"mean by book and day of a year: {seen.ours_s:.1f} s, in {peak_mb:.0f} MB (under 300); "
-        f"polars from the root: {seen.alternative_s:.1f} s; {times:.2f} times (at most 1)"
+        f"polars from the root: {seen.alternative_s:.1f} s; {times:.2f} times (at most 0.95)"
     )
-    assert times <= 1
+    assert times <= 0.95
     assert peak_mb < 300
 
 
@@ -59,12 +59,15 @@ def test_a_compacted_year_takes_no_longer_than_its_files(lakes: Lakes, compacted
         peak_mb = ours.ask(YEAR).peak_mb
     times = 1 / seen.ratio
     say(
-        f"the same, compacted: {seen.ours_s:.2f} s, in {peak_mb:.0f} MB; {polars}: "
+        f"the same, compacted: {seen.ours_s:.2f} s, in {peak_mb:.0f} MB (under 300); {polars}: "
         f"{seen.alternative_s:.2f} s; {times:.2f} times (at most 1.3); {duckdb}: "
         f"{beside.alternative_s:.2f} s; {1 / beside.ratio:.2f} times"
     )
-    # Which files came since a day was compacted has to be looked for in 730 folders.
+    # The alternative is told the 730 files of the days, and reads what they were when it was told.
+    # Ours looks into the 730 folders for what has come since, while it reads; and each row goes
+    # from one plan of polars to another, which takes a fifth more of a processor.
     assert times <= 1.3
+    assert peak_mb < 300
 
 
 def test_all_readers_agree_and_ours_finds_a_day_first(

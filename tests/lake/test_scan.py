@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from operator import and_, or_
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import polars as pl
@@ -251,6 +252,28 @@ def test_a_question_that_is_given_up_leaves_the_rest_unread(
     del portions
     gc.collect()
     assert len(read) < 30
+
+
+def test_no_more_than_one_portion_is_listed_ahead_and_what_is_wrong_comes_in_its_place() -> None:
+    listed: list[int] = []
+    second = Event()
+
+    def portions() -> Iterator[list[DataFile]]:
+        for number in range(1, 4):
+            if number == 3:
+                raise LakeError("the folder is gone")
+            listed.append(number)
+            if number == 2:
+                second.set()
+            yield []
+
+    ahead = scan._listed_ahead(portions())
+    next(ahead)
+    assert second.wait(30)
+    assert listed == [1, 2]
+    next(ahead)
+    with pytest.raises(LakeError, match="the folder is gone"):
+        next(ahead)
 
 
 def test_full_columns_come_where_the_latest_file_has_them(tmp_path: Path) -> None:
