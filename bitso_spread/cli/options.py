@@ -22,6 +22,14 @@ _LAKE_HELP = (
     "table's own folder works too."
 )
 
+
+def _named(lake: str | None) -> str | None:
+    # As of a variable that is not set: the working directory is hardly meant.
+    if lake == "":
+        raise UsageError("--lake is empty: name a folder, such as . for this one")
+    return lake
+
+
 BookOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -77,6 +85,7 @@ LakeOption = Annotated[
         "--lake",
         envvar="BITSO_SPREAD_LAKE",
         metavar="DIR|URL",
+        callback=_named,
         show_default="., or sim-lake with -e sim",
         help=_LAKE_HELP,
     ),
@@ -110,6 +119,7 @@ HeldLakeOption = Annotated[
         "--lake",
         envvar="BITSO_SPREAD_LAKE",
         metavar="DIR|URL",
+        callback=_named,
         help=_LAKE_HELP,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _WRITING = "writing rows"
 _DAY_MINUTES = 1440
+# A lazy frame can be cut after so many rows: a sum has far fewer.
+_MOST_CUT = 2**32 - 1
 # What a WHERE says.
 _IN_SQL = ("date", "book", "minutes", "start", "end")
 
@@ -121,6 +124,7 @@ def query(
     from bitso_spread.lake.summary import THRESHOLDS
 
     chosen = choose_format(file_format, output)
+    limit = None if limit is None else min(limit, sys.maxsize)
     question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
     _check_one(context, every=every is not None, stats=stats, sql=sql is not None)
     place = Lake(lake, table, state=state)
@@ -186,4 +190,5 @@ def _limited(
 ) -> Iterator[pl.DataFrame]:
     from bitso_spread.lake.sql import rows_of
 
-    return rows_of(rows if limit is None else rows.head(limit), give_up)
+    cut = rows if limit is None or limit > _MOST_CUT else rows.head(limit)
+    return rows_of(cut, give_up)

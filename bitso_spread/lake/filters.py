@@ -102,6 +102,9 @@ class Filters:
             raise UsageError(f"no time lies from {start} to {end}: the first must be the earlier")
         texts = [book] if isinstance(book, str) else list(book or ())
         names = [name for text in texts for name in text.split(",")]
+        if texts and not any(name.strip() for name in names):
+            # As of a variable that is not set: all books are hardly meant.
+            raise UsageError("no book is named: use --book btc_mxn, or --book all")
         wants_all = any(name.strip().lower() == ALL for name in names)
         return cls(
             Range() if date is None else parse_dates(str(date), today or datetime.now(UTC).date()),

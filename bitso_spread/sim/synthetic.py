@@ -14,10 +14,13 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from types import MappingProxyType
 
+from bitso_spread.errors import UsageError
 from bitso_spread.sim.ladder import Ladder
 from bitso_spread.sim.market import Depth
 from bitso_spread.sim.specs import BookSpec, catalogue, spec_of
 
+MOST_BOOKS = 10_000
+"""Some two hundred times what Bitso has; far more would take all memory."""
 DEFAULT_BOOKS = 12
 DEFAULT_FRAMES_PER_SECOND = 4.0
 
@@ -98,6 +101,9 @@ class SyntheticMarket:
         seed: another seed is another market.
         frames_per_second: about how many `orders` frames a book makes, changes of the top
             included (0.6 a second); the real btc_mxn makes 17.
+
+    Raises:
+        UsageError: these are more than `MOST_BOOKS`.
     """
 
     def __init__(
@@ -107,6 +113,8 @@ class SyntheticMarket:
         seed: int = 0,
         frames_per_second: float = DEFAULT_FRAMES_PER_SECOND,
     ) -> None:
+        if isinstance(books, int) and books > MOST_BOOKS:
+            raise UsageError(f"{books} books are too many: take {MOST_BOOKS:,} at most")
         names = catalogue(books) if isinstance(books, int) else list(dict.fromkeys(books))
         stirs = max(0.0, frames_per_second - _TOP_CHANGES_PER_S)
         self._books = {name: _Book(spec_of(name), seed, stirs) for name in names}

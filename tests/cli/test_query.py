@@ -20,6 +20,7 @@ from bitso_spread.errors import BitsoSpreadError, UsageError
 from bitso_spread.lake import layout
 from tests.cli.support import Run, Start
 from tests.cli.terminal import PROGRAM, TerminalProgram
+from tests.lake.support import put_batch
 
 HEADER = "orderbook_timestamp,book,bid,ask,spread\n"
 FIRST = "2024-07-26T03:15:00+00:00,btc_mxn,1233830.0,1236250.0,0.19575328614762386\n"
@@ -441,3 +442,32 @@ def test_a_stdout_that_is_a_terminal_takes_no_parquet(monkeypatch: pytest.Monkey
     assert choose_format(None, None) is Format.TABLE
     with pytest.raises(BitsoSpreadError, match="Parquet is not for a terminal"):
         choose_format(Format.PARQUET, None)
+
+
+@pytest.mark.parametrize("how", [(), ("--stats",), ("--every", "1m")])
+def test_a_limit_above_all_counting_gives_every_row(
+    how: tuple[str, ...], run: Run, tmp_path: Path
+) -> None:
+    put_batch(tmp_path, "btc_mxn", datetime(2026, 9, 21, tzinfo=UTC))
+    every = run("query", "--lake", str(tmp_path), *how)
+    assert every[0] == 0
+    assert run("query", "--lake", str(tmp_path), *how, "--limit", "9" * 23) == every
+
+
+@pytest.mark.parametrize("empty", ["", " ", ","])
+def test_a_book_without_a_name_is_not_every_book(empty: str, run: Run, tmp_path: Path) -> None:
+    put_batch(tmp_path, "btc_mxn", datetime(2026, 9, 21, tzinfo=UTC))
+    status, out, err = run("query", "--lake", str(tmp_path), "--book", empty)
+    assert (status, out) == (2, "")
+    assert "no book is named" in err
+
+
+@pytest.mark.parametrize("command", ["query", "verify", "status", "collect -e sim"])
+def test_a_lake_without_a_name_is_not_the_working_directory(
+    command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(*command.split(), "--lake", "")
+    assert (status, out) == (2, "")
+    assert "--lake is empty: name a folder" in err
+    assert not [*tmp_path.iterdir()]

@@ -51,3 +51,8 @@ def test_a_replay_has_its_own_books(tmp_path: Path) -> None:
 def test_a_lake_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match=str(tmp_path)):
         sim(replay=tmp_path)
+
+
+def test_more_books_than_there_is_memory_for_are_refused() -> None:
+    with pytest.raises(UsageError, match="books are too many: take 10,000 at most"):
+        sim(books=10**20)
