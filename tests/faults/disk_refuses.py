@@ -32,10 +32,13 @@ def _refuse(stage: Stage, complaint: str, fault_s: int = _FAULT_S, **orders: obj
     ailing.end()
     # Said when it begins, once a minute, and when it ends: by each thread that meets with it.
     times = 1 + fault_s // _SAY_AGAIN_S
-    err = ailing.process.err
+    # A disk that is slow besides, as where ten others use it, is said by itself.
+    lines = ailing.process.err.splitlines()
+    err = "\n".join(line for line in lines if "the disk has not done it" not in line)
     assert err.count(complaint) == times
     assert max(err.count(text) for text in (_JOURNAL, _FILES)) == times
-    assert err.count(_OVER) == (_JOURNAL in err) + (_FILES in err)
+    said = ailing.process.err
+    assert said.count(_OVER) == (_JOURNAL in said) + (_FILES in said)
     stage.check()
     staging = layout.staging_folder(stage.lake, layout.TABLE)
     assert list(staging.iterdir()) == []
