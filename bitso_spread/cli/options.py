@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bitso_spread.cloud.address import Address, is_url, parse
+from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
 ADVANCED = "Advanced"

@@ -143,7 +143,8 @@ class Uploader(Running):
         except (LakeError, OSError, sqlite3.Error) as error:
             return self._fail(str(error))
         except CancelledError:
-            return self._fail(self.trouble or f"{self._store.address} has not answered in time")
+            late = f"{self._store.address} had not answered in time"
+            return self._fail(late if self.put > before else self.trouble or late)
         except Exception as error:  # noqa: BLE001  (a thread that dies would strand files)
             return self._fail(f"the files cannot be put: {error!r}")
         if self.put == before and self.trouble and self.pending & self._books:

@@ -11,24 +11,23 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
 from pathlib import Path
-from threading import RLock
 
 from bitso_spread.cloud.address import Address, parse
 from bitso_spread.cloud.errors import AbsentError
-from bitso_spread.cloud.objects import Fetched, Found, ObjectStore, open_store
+from bitso_spread.cloud.objects import Found, ObjectStore, open_store
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
+from bitso_spread.lake.ahead import Ahead
 from bitso_spread.lake.bucket_listing import BucketListing
 from bitso_spread.lake.copies import Copies
 from bitso_spread.lake.datafile import DataFile, GoneError
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.listing import is_place
+from bitso_spread.lake.outline import looked_beside, outline
 from bitso_spread.lake.place import Pair
 from bitso_spread.lake.shown import copies, no_copies
 from bitso_spread.waiting import result_of
@@ -63,9 +62,7 @@ class Mirror:
         copies(self.root, self.name)
         weakref.finalize(self, _remove, self.root)
         self._copies = Copies(self.root)
-        self._coming: dict[str, Future[Fetched]] = {}
-        self._expected: deque[str] = deque()
-        self._lock = RLock()
+        self._ahead = Ahead(store, _DAYS_AT_ONCE)
 
     def has_table(self, table: str) -> bool:
         """Tell whether there is an object of it, or a collector that is to put one."""
@@ -122,13 +119,11 @@ class Mirror:
         found = [each for each in self._below(key) if layout.is_daily_name(_name(each.key))]
         self._copies.keep_only(key, {each.key for each in found})
         wanted = [each for each in found if not self._copies.has(each.key, each.etag)]
-        coming = [(each.key, self._begin(each.key)) for each in wanted]
+        coming = [(each.key, self._ahead.begin(each.key)) for each in wanted]
         for key, answer in coming:
             with suppress(AbsentError):  # compacted anew under another name
                 self._copies.put(result_of(answer))
-            with self._lock:
-                self._coming.pop(key, None)
-            self._begin_expected()
+            self._ahead.end(key)
 
     def is_there(self, file: DataFile) -> bool:
         """Tell whether a file still is there, as far as it was listed last."""
@@ -162,10 +157,10 @@ class Mirror:
             if there is not None:
                 self._listing.foresee(flat=[self._key(there)])
             if made is not None and self._listing.is_known(_parent(self._key(made))):
-                for found in self._below(self._key(made)):
-                    if not self._copies.has(found.key, found.etag):
-                        self._expected.append(found.key)
-        self._begin_expected()
+                below = self._below(self._key(made))
+                self._ahead.expect(
+                    each.key for each in below if not self._copies.has(each.key, each.etag)
+                )
 
     @contextmanager
     def held(self, files: Sequence[DataFile]) -> Iterator[None]:
@@ -202,7 +197,8 @@ class Mirror:
                     self._listing.forget([day, _parent(daily), self._daily])
                     continue
                 (self.root / day).mkdir(parents=True, exist_ok=True)
-                with self._outline(others), self._marked(table, date, book, made):
+                marked = looked_beside(self.root, table, date, book) if made else nullcontext()
+                with outline(self.root, others), marked:
                     yield again
                 return
 
@@ -216,7 +212,7 @@ class Mirror:
             if not is_place(name, level):
                 found += self._listing.objects(f"{key}/{name}")
         (self.root / key).mkdir(parents=True, exist_ok=True)
-        with self._outline(found):
+        with outline(self.root, found):
             yield
 
     def give_up(self) -> None:
@@ -270,47 +266,6 @@ class Mirror:
         except AbsentError as error:
             gone = next((key for key in far if self.store.url_of(key) in str(error)), far[0])
             raise GoneError(self.root / gone) from error
-
-    def _begin(self, key: str) -> Future[Fetched]:
-        with self._lock:
-            if key not in self._coming:
-                self._coming[key] = self.store.fetch_soon(key)
-            return self._coming[key]
-
-    def _begin_expected(self) -> None:
-        with self._lock:
-            while self._expected and len(self._coming) < _DAYS_AT_ONCE:
-                self._begin(self._expected.popleft())
-
-    @contextmanager
-    def _outline(self, found: Sequence[Found]) -> Iterator[None]:
-        paths = [self.root / each.key for each in found]
-        try:
-            for path, each in zip(paths, found, strict=True):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as file:
-                    file.truncate(each.size)  # takes no room
-            yield
-        finally:
-            for path in paths:
-                path.unlink(missing_ok=True)
-                for parent in path.parents:
-                    if parent == self.root:
-                        break
-                    with suppress(OSError):
-                        parent.rmdir()
-
-    @contextmanager
-    def _marked(self, table: str, date: int, book: str, made: Sequence[Found]) -> Iterator[None]:
-        """Say that queries look for files beside compacted ones, as they always do here."""
-        mark = layout.stale_folder(self.root, table) / str(date) / f"{book}.store"
-        if made:
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.touch()
-        try:
-            yield
-        finally:
-            mark.unlink(missing_ok=True)
 
     def _key(self, path: Path | str) -> str:
         return str(path)[len(str(self.root)) + 1 :].replace(os.sep, "/")

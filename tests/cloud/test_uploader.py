@@ -524,9 +524,10 @@ def test_an_answer_that_nobody_has_time_for_is_given_up(s3: S3, tmp_path: Path) 
         assert time.monotonic() < deadline
         time.sleep(0.01)
     uploader.stop(0.1)
+    uploader._thread.join(30)
     assert not uploader._thread.is_alive()
     assert uploader.waiting.files == 2
-    assert "has not answered in time" in (uploader.trouble or "")
+    assert "had not answered in time" in (uploader.trouble or "")
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
