@@ -115,7 +115,7 @@ def test_a_replacement_that_did_not_come_about_is_forgotten(
     assert audit(Lake(lake)).findings == ()
 
 
-@pytest.mark.timeout(600)  # some seventy imports
+@pytest.mark.timeout(600)  # dozens of imports
 @pytest.mark.parametrize("when", WHEN)
 def test_stopped_at_any_step_of_a_day_of_files_the_next_import_or_collection_completes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: When
