@@ -30,8 +30,8 @@ from bitso_spread.lake import layout
 from bitso_spread.lake.alert_log import alert_file
 from bitso_spread.lake.first_start import FirstStart
 from bitso_spread.lake.heartbeat import Phase, StoreBeat
+from bitso_spread.lake.journal import Batch, Identity, WrittenFile
 from bitso_spread.lake.recorder import Entry, Recorder
-from bitso_spread.lake.state import Batch, Identity, WrittenFile
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
 from bitso_spread.plan import Plan, Summary

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from bitso_spread.lake.batching import Batcher
+from bitso_spread.lake.journal import Batch, Outage
 from bitso_spread.lake.outages import ABSENT, OutageLog
 from bitso_spread.lake.recorder import Entry
-from bitso_spread.lake.state import Batch, Outage
 from bitso_spread.model import Sample
 from bitso_spread.plan import Plan
 from bitso_spread.sampling import Gap, Tick

@@ -27,7 +27,8 @@ from bitso_spread.exchange.client import OrderBookClient
 from bitso_spread.exchange.environment import Environment, environment
 from bitso_spread.exchange.wire import Rejection
 from bitso_spread.lake.reader import Lake
-from bitso_spread.metrics import MetricsServer, Series
+from bitso_spread.metrics.series import Series
+from bitso_spread.metrics.server import MetricsServer
 from bitso_spread.model import Sample, State
 from bitso_spread.sampling import Tick
 from bitso_spread.sim.server import SimulatedExchange

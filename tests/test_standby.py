@@ -11,8 +11,9 @@ import pytest
 from bitso_spread.errors import LakeBusyError
 from bitso_spread.lake import layout
 from bitso_spread.lake.inheritance import Inheritance
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.locks import BookLocks
-from bitso_spread.lake.state import Batch, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from bitso_spread.model import Sample, State
 from bitso_spread.sampling import Gap, Tick

@@ -14,9 +14,10 @@ from bitso_spread.exchange.environment import environment
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import FIVE
 from bitso_spread.lake.heartbeat import Phase
+from bitso_spread.lake.journal import Batch, Outage
 from bitso_spread.lake.locks import BookLocks
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import Batch, LakeState, Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import BatchWriter, Written
 from bitso_spread.model import Sample, State
 from bitso_spread.sim.server import SimulatedExchange

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from bitso_spread.collector import Collector, Plan
     from bitso_spread.exchange.environment import Environment
     from bitso_spread.lake.heartbeat import StoreBeat
-    from bitso_spread.metrics import MetricsServer
+    from bitso_spread.metrics.server import MetricsServer
 
 
 @app.command("collect", rich_help_panel=RECORD)
@@ -249,7 +249,7 @@ def _metrics(
 ) -> AbstractContextManager[MetricsServer | None]:
     if port is None:
         return nullcontext()
-    from bitso_spread.metrics import MetricsServer
+    from bitso_spread.metrics.server import MetricsServer
 
     server = MetricsServer(collector, host, port)
     tell(f"metrics on http://{host}:{server.port}/metrics")

@@ -20,7 +20,7 @@ from bitso_spread.clock import DAY_S
 from bitso_spread.collector import Collector, Plan
 from bitso_spread.counting import word
 from bitso_spread.lake.heartbeat import Phase
-from bitso_spread.lake.state import Batch, WrittenFile
+from bitso_spread.lake.journal import Batch, WrittenFile
 from bitso_spread.sampling import Tick
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from bitso_spread.cloud.errors import AbsentError, ChangedError, ExistsError, St
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.cloud.version import Version
 from bitso_spread.errors import LakeError, LakeIdentityError
-from bitso_spread.lake.state import Identity
+from bitso_spread.lake.journal import Identity
 
 # No object has that etag, nor that generation: it is of the first microsecond of 1970.
 _NOBODYS = Version('"00000000000000000000000000000000"', "1")

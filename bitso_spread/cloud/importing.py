@@ -29,7 +29,8 @@ from bitso_spread.errors import LakeBusyError, LakeError
 from bitso_spread.lake import importing, layout
 from bitso_spread.lake.heartbeat import Heartbeat, Phase
 from bitso_spread.lake.importing.outcome import Imported
-from bitso_spread.lake.state import Identity, LakeState
+from bitso_spread.lake.journal import Identity
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from bitso_spread.lake.uploads import Uploads
 

@@ -14,9 +14,9 @@ from bitso_spread.cloud import keys
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import TIME
+from bitso_spread.lake.journal import WrittenFile
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import WrittenFile
 
 
 @dataclass(frozen=True, slots=True)

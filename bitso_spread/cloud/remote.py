@@ -23,7 +23,7 @@ from bitso_spread.cloud.uploader import OnObject, Uploader
 from bitso_spread.errors import LakeBusyError, LakeError
 from bitso_spread.health import named
 from bitso_spread.lake.heartbeat import Heartbeat, StoreBeat
-from bitso_spread.lake.state import Identity
+from bitso_spread.lake.journal import Identity
 from bitso_spread.lake.table import Table
 from bitso_spread.lake.uploads import Uploads, Waiting
 from bitso_spread.lifetime import Running

@@ -31,8 +31,8 @@ from bitso_spread.cloud.objects import Found, ObjectStore
 from bitso_spread.cloud.overlap import Rest, without_what_is_there
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
+from bitso_spread.lake.journal import WrittenFile
 from bitso_spread.lake.layout import Partition
-from bitso_spread.lake.state import WrittenFile
 from bitso_spread.lake.uploads import Uploads
 from bitso_spread.lake.writer import write_synced
 

@@ -26,7 +26,7 @@ from bitso_spread.cloud.shipment import Shipper
 from bitso_spread.complaint import Complaint
 from bitso_spread.counting import many
 from bitso_spread.errors import LakeError
-from bitso_spread.lake.state import WrittenFile
+from bitso_spread.lake.journal import WrittenFile
 from bitso_spread.lake.uploads import Uploads, Waiting, together
 from bitso_spread.lifetime import Running
 

@@ -21,8 +21,9 @@ from bitso_spread.errors import LakeError
 from bitso_spread.exchange.rest_errors import printable
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import FIVE
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.locks import BookLocks
-from bitso_spread.lake.state import Batch, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.model import Sample, State
 
 WRITABLE, ROOM, OTHERS = "lake writable", "room on the disk", "other collectors"

@@ -24,8 +24,9 @@ from pathlib import Path, PurePosixPath
 
 from bitso_spread.lake import layout
 from bitso_spread.lake.daily import mark_stale
+from bitso_spread.lake.journal import Batch, WrittenFile
 from bitso_spread.lake.layout import Partition
-from bitso_spread.lake.state import Batch, LakeState, WrittenFile
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import move_in, sync_folder
 
 

@@ -18,8 +18,8 @@ import polars as pl
 from bitso_spread.clock import DAY_S
 from bitso_spread.lake.filters import Filters, midnight_of
 from bitso_spread.lake.findings import HOURS, BookDay
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.records import day_of
-from bitso_spread.lake.state import Outage
 from bitso_spread.model import State
 
 _HOUR_S = 3600

@@ -1,7 +1,7 @@
 """A SQLite file that survives crashes and that several processes may write into.
 
 Opening it, waiting for each other, and transactions; what is in it is the business of
-`bitso_spread.lake.state`.
+`bitso_spread.lake.journal`.
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ from bitso_spread.lake.datafile import DataFile, GoneError
 from bitso_spread.lake.day_checks import DayChecks, check_days, check_source, rows_of_days
 from bitso_spread.lake.filters import Filters, start_of
 from bitso_spread.lake.findings import Finding, Kind
+from bitso_spread.lake.journal import WrittenFile
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.listing import is_place
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.records import BookDay, Records
-from bitso_spread.lake.state import WrittenFile
 
 Folders = list[tuple[Partition, Path]]
 

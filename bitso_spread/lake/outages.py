@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bitso_spread.lake.state import Outage
+from bitso_spread.lake.journal import Outage
 from bitso_spread.model import Sample, State
 
 MISSED = "missed: the recorder was stopped, or the machine asleep"

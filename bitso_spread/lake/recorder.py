@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bitso_spread.lake import layout
-from bitso_spread.lake.state import Batch, LakeState, Outage
+from bitso_spread.lake.journal import Batch, Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.worker import Worker
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.model import Sample

@@ -20,8 +20,9 @@ from urllib.parse import quote
 
 from bitso_spread.clock import DAY_S
 from bitso_spread.errors import LakeError
+from bitso_spread.lake.journal import Batch, Outage, WrittenFile
 from bitso_spread.lake.layout import Partition
-from bitso_spread.lake.state import Batch, LakeState, Outage, WrittenFile
+from bitso_spread.lake.state import LakeState
 from bitso_spread.model import Sample
 
 BookDay = tuple[str, int]

@@ -26,10 +26,11 @@ from bitso_spread.lake.columns import ALL, FIVE, FULL, SCHEMAS, TIME
 from bitso_spread.lake.daily import compacted, uncompacted
 from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.files import FILE, columns_of, read_numbered
+from bitso_spread.lake.journal import WrittenFile
 from bitso_spread.lake.listing import files_in
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.samples import samples_of
-from bitso_spread.lake.state import LakeState, WrittenFile
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import encode, sync_folders, write_synced
 
 

@@ -1,160 +1,29 @@
-"""What stands beside the table: the journal, the files written, marks, outages, identity.
+"""What is done with the journal of a table: rows, files, marks, outages and identity.
 
-All of it is in one SQLite file for each table, in write-ahead mode with full syncs, so that
-what is committed survives a crash, and several processes may record into one lake. Who may
-write which book is decided by `bitso_spread.lake.locks`; data files are the writer's.
+What it holds is told in `bitso_spread.lake.journal`. Who may write which book is decided by
+`bitso_spread.lake.locks`; data files are the writer's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, astuple, fields, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
 
 from bitso_spread.errors import LakeIdentityError
-from bitso_spread.lake.database import Database
+from bitso_spread.lake.journal import Batch, Identity, Outage, WrittenFile, open_journal
 from bitso_spread.lifetime import Closing
 from bitso_spread.model import Sample, State
 
 # An entry of the identity that is none of its values: from now on it stands.
 _SETTLED = "settled"
 
-# One after another: a journal of an older version is brought up to date by those that it lacks.
-# What a step has added is left out by older versions that are still running: they name the
-# columns that they write.
-_STEPS = (
-    """
-CREATE TABLE identity (
-    name TEXT PRIMARY KEY, value TEXT NOT NULL
-) STRICT;
-CREATE TABLE batch (
-    book TEXT NOT NULL, first_tick INTEGER NOT NULL, environment TEXT NOT NULL,
-    format TEXT NOT NULL, columns TEXT NOT NULL, interval INTEGER NOT NULL,
-    PRIMARY KEY (book, first_tick)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE sample (
-    book TEXT NOT NULL, tick INTEGER NOT NULL, batch INTEGER NOT NULL,
-    bid REAL, ask REAL, spread REAL, state TEXT NOT NULL,
-    PRIMARY KEY (book, tick)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE file (
-    path TEXT PRIMARY KEY, book TEXT NOT NULL,
-    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, rows INTEGER NOT NULL,
-    interval INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
-    written_at TEXT
-) STRICT, WITHOUT ROWID;
-CREATE TABLE mark (
-    book TEXT PRIMARY KEY, tick INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE outage (
-    book TEXT NOT NULL, cause TEXT NOT NULL,
-    first_tick INTEGER NOT NULL, last_tick INTEGER,
-    PRIMARY KEY (book, first_tick)
-) STRICT, WITHOUT ROWID
-""",
-    """
-ALTER TABLE sample ADD COLUMN bid_amount REAL;
-ALTER TABLE sample ADD COLUMN ask_amount REAL;
-ALTER TABLE sample ADD COLUMN exchange_ms INTEGER;
-ALTER TABLE sample ADD COLUMN age_ms INTEGER;
-ALTER TABLE sample ADD COLUMN source TEXT
-""",
-    """
-CREATE TABLE daily (
-    path TEXT NOT NULL, sha256 TEXT NOT NULL,
-    PRIMARY KEY (path, sha256)
-) STRICT, WITHOUT ROWID
-""",
-    """
-CREATE TABLE replacement (
-    path TEXT PRIMARY KEY, book TEXT NOT NULL,
-    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, rows INTEGER NOT NULL,
-    interval INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL
-) STRICT, WITHOUT ROWID
-""",
-    """
-CREATE TABLE outgoing (
-    topic TEXT NOT NULL, book TEXT NOT NULL, tick INTEGER NOT NULL, environment TEXT NOT NULL,
-    bid REAL, ask REAL, spread REAL, state TEXT NOT NULL, bid_amount REAL, ask_amount REAL,
-    exchange_ms INTEGER, age_ms INTEGER, source TEXT,
-    PRIMARY KEY (topic, book, tick)
-) STRICT, WITHOUT ROWID
-""",
-    # Of a lake in object storage: see `bitso_spread.lake.uploads`.
-    """
-CREATE TABLE upload (
-    path TEXT PRIMARY KEY, key TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE store (
-    name TEXT PRIMARY KEY, value TEXT NOT NULL
-) STRICT
-""",
-)
 # Of `sample`, besides the batch, in the order of a `Sample`.
 _ROW = ", ".join(field.name for field in fields(Sample))
 _PLACES = ", ".join("?" for _ in fields(Sample))
 _values_of = attrgetter(*(field.name for field in fields(Sample)))
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a table holds; nothing else is ever mixed into it."""
-
-    environment: str
-    hosts: str | None
-    """None where they are not known, as for what others recorded: those who come later add them."""
-    format: str
-    columns: str
-    interval: int
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A run of ticks of one book that becomes one file."""
-
-    book: str
-    first_tick: int
-    environment: str
-    format: str
-    columns: str
-    interval: int
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenFile:
-    """A data file of the table, as it was when it was written."""
-
-    path: str
-    """Relative to the table, with forward slashes."""
-    book: str
-    first_tick: int
-    last_tick: int
-    rows: int
-    interval: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A span of ticks of which nothing is known of a book, and why."""
-
-    book: str
-    cause: str
-    first_tick: int
-    last_tick: int | None
-    """None while it lasts."""
-
-
-def open_journal(path: Path) -> Database:
-    """Open the journal, for one thread at a time.
-
-    Raises:
-        LakeError: the file cannot be opened, or a newer version of this package made it.
-    """
-    return Database(path, _STEPS)
 
 
 class LakeState(Closing):

@@ -12,10 +12,11 @@ from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake import layout
 from bitso_spread.lake.arrivals import Arrivals
 from bitso_spread.lake.database import NewerJournalError
+from bitso_spread.lake.journal import Batch, Identity
 from bitso_spread.lake.locks import BookLocks, only_opener
 from bitso_spread.lake.replacing import finish_replacements
 from bitso_spread.lake.set_aside import set_aside
-from bitso_spread.lake.state import Batch, Identity, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.takeover import take_over
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.lifetime import Closing

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
-from bitso_spread.lake.state import WrittenFile, open_journal
+from bitso_spread.lake.journal import WrittenFile, open_journal
 from bitso_spread.lifetime import Closing
 
 _FILE = "path, book, first_tick, last_tick, rows, interval, bytes, sha256"

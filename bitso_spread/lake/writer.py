@@ -22,8 +22,9 @@ import polars as pl
 from bitso_spread.lake import layout
 from bitso_spread.lake.columns import FIVE, FULL, INSTANT, SCHEMAS, TIME
 from bitso_spread.lake.daily import mark_stale
+from bitso_spread.lake.journal import Batch, WrittenFile
 from bitso_spread.lake.layout import Partition
-from bitso_spread.lake.state import Batch, LakeState, WrittenFile
+from bitso_spread.lake.state import LakeState
 from bitso_spread.model import Sample
 
 # A `Sample` as it is, before its times become instants.

@@ -17,8 +17,9 @@ from statistics import median
 import pytest
 
 from bitso_spread.lake.columns import FIVE
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.layout import TABLE, state_file
-from bitso_spread.lake.state import Batch, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.model import Quote, Sample, State
 from tests.benchmarks.collecting import collecting

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.outages import MISSED
-from bitso_spread.lake.state import Outage
 from bitso_spread.model import State
 from tests.cli.support import Run, Start
 from tests.lake.audit_support import TICKS, foreign, record, rows_at

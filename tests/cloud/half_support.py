@@ -12,8 +12,9 @@ from bitso_spread.cloud.connect import Patience
 from bitso_spread.cloud.keeper import LeaseKeeper
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.cloud.uploader import CAP_S, OnObject, Uploader
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.layout import TABLE, state_file
-from bitso_spread.lake.state import Batch, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.uploads import Uploads
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.model import Sample

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bitso_spread.lake.findings import Kind
-from bitso_spread.lake.state import Outage
+from bitso_spread.lake.journal import Outage
 from bitso_spread.model import State
 from tests.cli.support import Run
 from tests.cloud.conftest import S3

@@ -23,9 +23,9 @@ from bitso_spread.cloud.version import Version
 from bitso_spread.doctor import Outcome
 from bitso_spread.doctor.store import CONDITIONS, check_store
 from bitso_spread.errors import LakeError
+from bitso_spread.lake.journal import Identity
 from bitso_spread.lake.layout import DAILY_TABLE, TABLE
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import Identity
 from bitso_spread.sim.server import SimulatedExchange
 from tests.cli.support import Run, here
 from tests.cloud import counterparts

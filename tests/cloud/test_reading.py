@@ -11,8 +11,8 @@ import pytest
 from bitso_spread.cloud.errors import DamagedError, UnreachableError
 from bitso_spread.cloud.objects import ObjectStore
 from bitso_spread.errors import LakeError, UsageError
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import Batch
 from bitso_spread.model import Sample
 from tests.cloud.conftest import S3
 from tests.cloud.half_support import an_uploader, finish

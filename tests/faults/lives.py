@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bitso_spread.lake.batching import Batcher
+from bitso_spread.lake.journal import Batch, Identity, Outage
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.recorder import Entry, Recorder
-from bitso_spread.lake.state import Batch, Identity, LakeState, Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from bitso_spread.model import Sample, State
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from bitso_spread.lake import layout
 from bitso_spread.lake.audit import audit
 from bitso_spread.lake.findings import Finding, Kind, Report
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.layout import Partition
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import LakeState, Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import BatchWriter, encode
 from bitso_spread.model import Sample, State
 from tests.lake.support import NOON, a_batch, a_row

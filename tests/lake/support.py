@@ -14,8 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.layout import TABLE, Partition, file_name
-from bitso_spread.lake.state import Batch
 from bitso_spread.lake.writer import encode
 from bitso_spread.model import Sample, State
 

@@ -12,8 +12,9 @@ from bitso_spread.lake import layout, writer
 from bitso_spread.lake.arrivals import Arrivals, NewFile
 from bitso_spread.lake.importing.filing import files_of
 from bitso_spread.lake.importing.parsing import with_all
+from bitso_spread.lake.journal import Identity
 from bitso_spread.lake.layout import TABLE, Partition, state_file
-from bitso_spread.lake.state import Identity, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import encode, frame_of
 from bitso_spread.model import Sample, State
 from tests.lake.import_support import blank, priced

@@ -8,8 +8,8 @@ import pytest
 
 from bitso_spread.errors import UnknownBookError, UsageError
 from bitso_spread.lake.findings import Kind
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.outages import ABSENT, MISSED
-from bitso_spread.lake.state import Outage
 from bitso_spread.model import State
 from tests.lake.audit_support import TICKS, foreign, kinds, look, only, record, rows_at
 from tests.lake.support import DAY, NOON

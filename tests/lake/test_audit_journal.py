@@ -10,12 +10,13 @@ from pathlib import Path
 from bitso_spread.lake import layout
 from bitso_spread.lake.audit import audit
 from bitso_spread.lake.findings import Kind
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.outages import MISSED
 from bitso_spread.lake.outgoing import Outgoing
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.records import _private_copy
-from bitso_spread.lake.state import LakeState, Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import BatchWriter
 from bitso_spread.model import State
 from tests.lake.audit_support import TICKS, foreign, kinds, look, only, record, rows_at

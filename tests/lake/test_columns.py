@@ -13,9 +13,10 @@ import pytest
 
 from bitso_spread.errors import UsageError
 from bitso_spread.lake.columns import FULL, SCHEMAS
+from bitso_spread.lake.journal import STEPS
 from bitso_spread.lake.layout import TABLE, state_file
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import _STEPS, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import BatchWriter, encode
 from bitso_spread.model import Sample, State
 from tests.lake.support import NOON, a_batch, a_row
@@ -124,7 +125,7 @@ def test_a_journal_from_before_the_full_columns_is_taken_over(tmp_path: Path) ->
     path = state_file(tmp_path, TABLE)
     path.parent.mkdir(parents=True)
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(_STEPS[0])
+        db.executescript(STEPS[0])
         db.execute("PRAGMA user_version = 1")
         db.execute(
             "INSERT INTO batch VALUES ('btc_mxn', ?, 'production', 'csv', 'five', 1)", (NOON,)

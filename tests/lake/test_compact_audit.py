@@ -11,10 +11,10 @@ import pytest
 from bitso_spread.lake import layout
 from bitso_spread.lake.compaction import compact
 from bitso_spread.lake.findings import BookDay, Kind
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.outages import MISSED
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import Outage
 from bitso_spread.model import State
 from tests.lake.audit_support import foreign, kinds, look, only, record, rows_at
 from tests.lake.compact_support import TODAY, batch, compacted, daily_files, sources

@@ -20,9 +20,10 @@ from bitso_spread.lake.compaction import Compactor, Outcome
 from bitso_spread.lake.daily import is_compacted, uncompacted
 from bitso_spread.lake.datafile import DataFile
 from bitso_spread.lake.dayrows import DayRows, compare, encoded
+from bitso_spread.lake.journal import WrittenFile
 from bitso_spread.lake.layout import TABLE
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import LakeState, WrittenFile
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.takeover import take_over
 from bitso_spread.lake.walk import Choice, Walk
 from bitso_spread.lake.writer import BatchWriter

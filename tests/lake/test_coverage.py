@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bitso_spread.clock import DAY_S
 from bitso_spread.lake.coverage import Coverage, Scope
 from bitso_spread.lake.filters import Filters
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.records import day_of
-from bitso_spread.lake.state import Outage
 from tests.lake.support import DAY
 
 INTERVAL = 1800

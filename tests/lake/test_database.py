@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bitso_spread.lake.database import Database
-from bitso_spread.lake.state import Identity, LakeState
+from bitso_spread.lake.journal import Identity
+from bitso_spread.lake.state import LakeState
 
 IDENTITY = Identity("production", "bitso.com", "csv", "five", 1)
 STEPS = ("CREATE TABLE first (x); INSERT INTO first VALUES (1)", "CREATE TABLE second (y)")

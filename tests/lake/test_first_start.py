@@ -14,8 +14,9 @@ from bitso_spread.errors import LakeBusyError, UnknownBookError
 from bitso_spread.exchange.environment import environment
 from bitso_spread.lake import layout, locks
 from bitso_spread.lake.first_start import FirstStart
+from bitso_spread.lake.journal import Identity
 from bitso_spread.lake.locks import BookLocks
-from bitso_spread.lake.state import Identity, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from bitso_spread.plan import Plan
 from bitso_spread.sim.server import SimulatedExchange

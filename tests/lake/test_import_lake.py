@@ -13,10 +13,11 @@ from bitso_spread.lake import layout
 from bitso_spread.lake.audit import audit
 from bitso_spread.lake.compaction import compact
 from bitso_spread.lake.importing.outcome import Reason
+from bitso_spread.lake.journal import Identity
 from bitso_spread.lake.layout import TABLE, Partition, state_file
 from bitso_spread.lake.locks import BookLocks
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import Identity, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from tests.lake.audit_support import record
 from tests.lake.import_support import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.outages import MISSED, OutageLog
-from bitso_spread.lake.state import Outage
 from bitso_spread.model import Sample, State
 from tests.lake.support import a_row
 

@@ -12,9 +12,10 @@ import pytest
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import worker
+from bitso_spread.lake.journal import Batch, Outage
 from bitso_spread.lake.layout import TABLE, state_file
 from bitso_spread.lake.recorder import Entry, LeftBehind, Recorder
-from bitso_spread.lake.state import Batch, LakeState, Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from tests.lake.support import (
     NOON,

@@ -11,9 +11,10 @@ import pytest
 
 from bitso_spread.errors import LakeBusyError, LakeIdentityError
 from bitso_spread.lake import layout
+from bitso_spread.lake.journal import Batch, Identity, Outage
 from bitso_spread.lake.layout import TABLE, locks_folder, state_file
 from bitso_spread.lake.locks import BookLocks
-from bitso_spread.lake.state import Batch, Identity, LakeState, Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from tests.lake.support import (
     NOON,

@@ -13,7 +13,8 @@ import pytest
 
 from bitso_spread.errors import LakeError, LakeIdentityError
 from bitso_spread.lake.database import NewerJournalError
-from bitso_spread.lake.state import _STEPS, Batch, Identity, LakeState, Outage, WrittenFile
+from bitso_spread.lake.journal import STEPS, Batch, Identity, Outage, WrittenFile
+from bitso_spread.lake.state import LakeState
 from bitso_spread.model import Sample, State
 from tests.lake.support import NOON, a_batch, a_row, python, rows_of
 
@@ -323,7 +324,7 @@ def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
     assert refused.value.version == 99
     assert str(refused.value) == (
         f"{path} was made by a newer bitso-spread (journal version 99, "
-        f"this one reads {len(_STEPS)}): upgrade, or move it aside"
+        f"this one reads {len(STEPS)}): upgrade, or move it aside"
     )
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import summary
 from bitso_spread.lake.columns import INSTANT, SCHEMA
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.layout import TABLE, state_file
 from bitso_spread.lake.reader import Lake
-from bitso_spread.lake.state import LakeState, Outage
+from bitso_spread.lake.state import LakeState
 from tests.lake.support import put_batch
 
 START = datetime(2024, 7, 25, 22, tzinfo=UTC)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from bitso_spread.errors import LakeBusyError, LakeError, LakeIdentityError, UsageError
+from bitso_spread.lake.journal import Batch, Identity, Outage
 from bitso_spread.lake.layout import TABLE, state_file
-from bitso_spread.lake.state import Batch, Identity, LakeState, Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from tests.lake.support import (
     NOON,
@@ -32,7 +33,8 @@ NEIGHBOUR = """
 import sys
 from pathlib import Path
 from bitso_spread.lake.layout import state_file
-from bitso_spread.lake.state import LakeState, Outage
+from bitso_spread.lake.journal import Outage
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from tests.lake.support import NOON, a_batch, rows_of
 

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitso_spread.lake import layout
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.layout import TABLE, state_file
-from bitso_spread.lake.state import Batch, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.writer import BatchWriter, encode
 from bitso_spread.model import Sample, State
 from tests.lake.support import DAY, NOON, a_batch, once, rows_of, table_files, table_rows

@@ -21,8 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bitso_spread.lake import layout, writer
 from bitso_spread.lake.database import Database
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.layout import TABLE, Partition, file_name, state_file
-from bitso_spread.lake.state import Batch, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from bitso_spread.lake.writer import BatchWriter, encode
 from bitso_spread.model import Sample

@@ -20,7 +20,7 @@ from bitso_spread.exchange.environment import environment
 from bitso_spread.lake import layout
 from bitso_spread.lake.outgoing import Outgoing
 from bitso_spread.lake.reader import Lake
-from bitso_spread.metrics import MetricsServer
+from bitso_spread.metrics.server import MetricsServer
 from bitso_spread.plan import Plan, PublishPlan
 from bitso_spread.publish.address import parse_address
 from bitso_spread.sim.server import SimulatedExchange

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.layout import SIMULATED
-from bitso_spread.lake.state import Outage
 from bitso_spread.model import Quote, Sample, State
 from bitso_spread.sim.specs import spec_of
 from bitso_spread.sim.synthetic import TopOfBook

@@ -9,7 +9,7 @@ import polars as pl
 
 from bitso_spread.lake.arrivals import NewFile
 from bitso_spread.lake.columns import SCHEMAS, TIME
-from bitso_spread.lake.state import Batch, Identity
+from bitso_spread.lake.journal import Batch, Identity
 from bitso_spread.lake.writer import encode_frame
 
 _SECOND_US = 1_000_000

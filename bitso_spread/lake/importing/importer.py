@@ -47,11 +47,12 @@ from bitso_spread.lake.importing.request import Wanted, find
 from bitso_spread.lake.importing.sifting import TICK, Rules, Sieve
 from bitso_spread.lake.importing.sources import SourceFile
 from bitso_spread.lake.importing.spool import Spool
+from bitso_spread.lake.journal import Identity
 from bitso_spread.lake.locks import BookLocks
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.replacing import replace_rows
 from bitso_spread.lake.shown import shown
-from bitso_spread.lake.state import Identity, LakeState
+from bitso_spread.lake.state import LakeState
 from bitso_spread.lake.table import Table
 from bitso_spread.lake.writer import frame_of
 from bitso_spread.nearest import did_you_mean

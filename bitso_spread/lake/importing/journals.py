@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bitso_spread.errors import LakeError
 from bitso_spread.lake import layout
+from bitso_spread.lake.journal import Batch
 from bitso_spread.lake.records import read_records
-from bitso_spread.lake.state import Batch
 from bitso_spread.model import Sample
 
 _SUFFIX = ".sqlite3"

@@ -14,7 +14,7 @@ from bitso_spread.lake.importing.journals import (
     source_journals,
 )
 from bitso_spread.lake.importing.sources import SourceFile, only_environment, source_files
-from bitso_spread.lake.state import Identity
+from bitso_spread.lake.journal import Identity
 
 
 @dataclass(frozen=True, slots=True)

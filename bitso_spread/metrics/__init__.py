@@ -1,0 +1,1 @@
+"""What a collector has done, for Prometheus (extra `metrics`)."""
