@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitso_spread.errors import UsageError
-from bitso_spread.lake import summary
+from bitso_spread.lake import quantiles, summary
 from bitso_spread.lake.columns import INSTANT, SCHEMA
 from bitso_spread.lake.journal import Outage
 from bitso_spread.lake.layout import TABLE, state_file
@@ -55,7 +55,8 @@ def in_portions(rows: pl.DataFrame, size: int = 7) -> pl.LazyFrame:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let little be much, so that sums are summed up again and quantiles read twice."""
     monkeypatch.setattr(summary, "_MOST_PARTS", 3)
-    monkeypatch.setattr(summary, "_MOST_KEPT", 10)
+    monkeypatch.setattr(quantiles, "_MOST_PARTS", 3)
+    monkeypatch.setattr(quantiles, "_MOST_KEPT", 10)
 
 
 @settings(max_examples=60, deadline=None)
@@ -72,7 +73,7 @@ def test_quantiles_shares_and_sums_are_exact_however_the_rows_come(
         spread.null_count().cast(pl.Int64).alias("unknown"),
         pl.lit(0, pl.Int64).alias("missed"),
         spread.mean().alias("mean"),
-        *(spread.quantile(q, "linear").alias(name) for name, q in summary.QUANTILES.items()),
+        *(spread.quantile(q, "linear").alias(name) for name, q in quantiles.QUANTILES.items()),
         spread.min().alias("min"),
         spread.max().alias("max"),
         *(
