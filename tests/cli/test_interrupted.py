@@ -95,7 +95,9 @@ def test_an_import_leaves_whole_files_and_is_completed_by_the_same_command(
     new = lake.parent / "new"
     command = ("import", str(lake), "--lake", str(new))
     with monkeypatch.context() as patched:
-        patched.setattr("bitso_spread.lake.writer.write_synced", half_written)
+        patched.setattr(
+            "bitso_spread.lake.arrivals._sync", lambda path: half_written(path, path.read_bytes())
+        )
         assert run(*command) == (INTERRUPTED, "", "")
     assert not [*(new / "BitsoSpreadMonitor").rglob("*.csv")]
     assert not [*(new / ".bitso-spread" / "importing").rglob("*.parquet")]

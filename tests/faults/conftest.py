@@ -24,7 +24,8 @@ def outcomes(
     chosen = [
         cast("Row", item.callspec.params["row"])
         for item in request.session.items
-        if isinstance(item, pytest.Function) and "outcomes" in item.fixturenames
+        if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent
+        if "outcomes" in item.fixturenames
     ]
     with ThreadPoolExecutor(_AT_ONCE, "scenario") as pool:
         yield {
