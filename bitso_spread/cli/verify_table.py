@@ -155,9 +155,16 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     more = f", of which the first {_LISTED} are shown" if len(findings) > _LISTED else ""
     yield f"{total}{more}:"
     for finding in findings[:_LISTED]:
-        place = finding.path or finding.book or ""
+        place = _printable(finding.path or finding.book or "")
         yield f"{finding.kind} {place}".rstrip()
         yield f"  {finding.text}"
+
+
+def _printable(text: str) -> str:
+    """Write a name so that it moves no cursor: whoever made the folder chose it."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _day(date: int) -> str:

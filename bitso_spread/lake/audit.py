@@ -8,7 +8,7 @@ read-only disk, and a collector may be writing it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from typing import Unpack
@@ -17,6 +17,7 @@ import polars as pl
 
 from bitso_spread.clock import DAY_S
 from bitso_spread.errors import LakeError
+from bitso_spread.lake import layout
 from bitso_spread.lake.checks import FLOAT32, KNOWN
 from bitso_spread.lake.coverage import Coverage, Scope, in_scope
 from bitso_spread.lake.examination import TICK, Examined, examine
@@ -94,6 +95,7 @@ class _Audit:
         if not self._filters.books:
             whole = self._filters == Filters()
             self._take_note(self._shelf.beside(days, self._books, whole=whole))
+            self._find_misnamed(days)
         units = sorted(keys, key=lambda key: (key[1], key[0]))
         on_progress(0, len(units))
         for done, ((book, date), examined) in enumerate(self._examine_all(units), start=1):
@@ -156,6 +158,19 @@ class _Audit:
             if files:
                 return int(max(file.last_start for file in files).timestamp())
         return None
+
+    def _find_misnamed(self, days: Container[int]) -> None:
+        for day, names in self._lake.misnamed().items():
+            if day in days:
+                self._findings += (
+                    Finding(
+                        Kind.WRONG_PARTITION,
+                        "is of no book, for none has such a name: queries read what is in it only "
+                        "where they name no book; rename it as btc_mxn is, or move it",
+                        layout.day_path(day, name).as_posix(),
+                    )
+                    for name in names
+                )
 
     def _examine_all(self, units: Iterable[BookDay]) -> Iterator[tuple[BookDay, Examined]]:
         """Give each day of a book as it was found, while the next ones are examined."""

@@ -117,7 +117,9 @@ def gather(
     quiet = None if on_bad is None else lambda _: None
     statistics = {
         str(row["book"]): row
-        for row in lake.stats(limits, on_bad=quiet, **question).iter_rows(named=True)
+        for row in lake.stats(limits, on_bad=quiet, **of_books).iter_rows(named=True)
+    # A folder that is of no book may hold rows of one of these: they are in no chart either.
+    of_books = Question(**{**question, "book": [*days]})
     }
     on_progress("statistics", 1, 1)
     period = extent(seen.days, seen.interval)

@@ -134,6 +134,16 @@ def test_a_missing_extra_is_said_before_anything_is_read(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
+def test_a_folder_of_no_book_ends_nothing(run: Run, lake: Path) -> None:
+    before = run("report", "--lake", str(lake))[1]
+    put(lake, [0.9] * 60, book="BTC MXN")
+    status, out, err = run("report", "--lake", str(lake))
+    assert (status, err) == (0, "")
+    assert "1 thing" in out
+    assert ">0.90<" not in out
+    assert before.count("btc_mxn") == out.count("btc_mxn")
+
+
     status, _, err = run("report", "--lake", str(tmp_path / "nowhere"))
     assert status == 1
     assert "pip install 'bitso-spread[report]'" in err
