@@ -16,7 +16,6 @@ from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks
 from bitso_spread.cli.options import (
     HeldLakeOption,
-    SkipBadOption,
     StateOption,
     TableOption,
     lake_name,
@@ -84,7 +83,12 @@ def import_(
             help="Of a new lake, between ticks; rows between them are refused.",
         ),
     ] = None,
-    skip_bad: SkipBadOption = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad", help="Pass over files and folders that cannot be read, and count them."
+        ),
+    ] = False,
 ) -> None:
     """Bring what others recorded into a lake, each second once.
 
