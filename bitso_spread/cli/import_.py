@@ -190,7 +190,8 @@ def _told(one: Disagreement) -> str:
 def _complaint(done: Imported) -> str:
     parts = []
     if done.refusals:
-        parts.append(f"{done.refusals:,} of {done.read:,} rows were refused")
+        was = "was" if done.refusals == 1 else "were"
+        parts.append(f"{done.refusals:,} of {many(done.read, 'row')} {was} refused")
     if done.unreadable or done.unlisted:
         passed_over = [
             many(len(errors), what)

@@ -142,7 +142,8 @@ def _sums(report: Report) -> Iterator[str]:
     checked = f", {many(report.checksums, 'checksum')} compared" if report.checksums else ""
     yield f"{many(report.files, 'file')}{checked}"
     if report.totals.float32:
-        yield f"{report.totals.float32:,} spreads follow from bid and ask in 32-bit arithmetic only"
+        follow = many(report.totals.float32, "spread", ("follows", "follow"))
+        yield f"{follow} from bid and ask in 32-bit arithmetic only"
     if report.debris:
         yield f"{many(report.debris, 'file')} of debris, without data"
 
