@@ -8,7 +8,7 @@ read-only disk, and a collector may be writing it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from typing import Unpack
@@ -17,9 +17,9 @@ import polars as pl
 
 from bitso_spread.clock import DAY_S
 from bitso_spread.errors import LakeError
-from bitso_spread.lake import layout
 from bitso_spread.lake.checks import FLOAT32, KNOWN
 from bitso_spread.lake.coverage import Coverage, Scope, in_scope
+from bitso_spread.lake.debris import Debris, beside
 from bitso_spread.lake.examination import TICK, Examined, examine
 from bitso_spread.lake.files import FILE
 from bitso_spread.lake.filters import Filters, Question, Range, midnight_of
@@ -94,8 +94,7 @@ class _Audit:
         keys |= {(book, day) for book, day in recorded if book in self._wanted}
         if not self._filters.books:
             whole = self._filters == Filters()
-            self._take_note(self._shelf.beside(days, self._books, whole=whole))
-            self._find_misnamed(days)
+            self._take_debris(beside(self._lake, days, self._books, whole=whole))
         units = sorted(keys, key=lambda key: (key[1], key[0]))
         on_progress(0, len(units))
         for done, ((book, date), examined) in enumerate(self._examine_all(units), start=1):
@@ -159,19 +158,6 @@ class _Audit:
                 return int(max(file.last_start for file in files).timestamp())
         return None
 
-    def _find_misnamed(self, days: Container[int]) -> None:
-        for day, names in self._lake.misnamed().items():
-            if day in days:
-                self._findings += (
-                    Finding(
-                        Kind.WRONG_PARTITION,
-                        "is of no book, for none has such a name: queries read what is in it only "
-                        "where they name no book; rename it as btc_mxn is, or move it",
-                        layout.day_path(day, name).as_posix(),
-                    )
-                    for name in names
-                )
-
     def _examine_all(self, units: Iterable[BookDay]) -> Iterator[tuple[BookDay, Examined]]:
         """Give each day of a book as it was found, while the next ones are examined."""
         rules = (self._shelf, self._filters, self._records.interval)
@@ -199,10 +185,14 @@ class _Audit:
                 pool.shutdown(cancel_futures=True)
 
     def _take_note(self, held: Holdings) -> None:
+        self._take_debris(held.debris)
         self._findings += held.findings
         self._files += held.looked_at
         self._checksums += held.checksums
-        self._debris += held.debris
+
+    def _take_debris(self, debris: Debris) -> None:
+        self._findings += debris.findings
+        self._debris += debris.files
 
     def _add(self, book: str, date: int, examined: Examined) -> None:
         held = examined.held
