@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bitso_spread import __version__
 from bitso_spread.alerts.alerting import Alerting, AlertsNow
 from bitso_spread.alerts.channels import channels_of
 from bitso_spread.clock import DAY_S
@@ -29,14 +32,14 @@ from bitso_spread.exchange.standing import Rules
 from bitso_spread.lake import layout
 from bitso_spread.lake.alert_log import alert_file
 from bitso_spread.lake.first_start import FirstStart
-from bitso_spread.lake.heartbeat import Phase, StoreBeat
+from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, Phase, PublishBeat, StoreBeat
 from bitso_spread.lake.journal import Batch, Identity, WrittenFile
 from bitso_spread.lake.recorder import Entry, Recorder
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
 from bitso_spread.plan import Plan, Summary
 from bitso_spread.publish.setup import make_publisher, see_to_leftovers
-from bitso_spread.pulse import Pulse, take_pulse
+from bitso_spread.pulse import Pulse
 from bitso_spread.sampling import Gap, Sampler, Tick
 from bitso_spread.standby import stand_by
 
@@ -124,9 +127,46 @@ class Collector:
         return None if self._remote is None else self._remote.now
 
     @property
+    def publishing(self) -> PublishBeat | None:
+        """What waits to be published; None where nothing is."""
+        publisher = self.publisher
+        return None if publisher is None else PublishBeat(**asdict(publisher.now))
+
+    @property
     def alerts(self) -> AlertsNow:
         """The alerts in force and the last events; empty where none are asked for."""
         return AlertsNow() if self.alerting is None else self.alerting.now
+
+    def beat(self) -> Heartbeat:
+        """Say how it is now; callable from any thread."""
+        # Copies are made in one go: other threads write the originals.
+        counts = {} if self.client is None else dict(self.client.counts)
+        samples = dict(self.samples)
+        return Heartbeat(
+            at=time.time(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=__version__,
+            environment=self.environment.name,
+            interval=self.plan.interval,
+            since=self.since,
+            phase=self.phase,
+            last_tick=self.summary.last_tick or None,
+            ticks=self.summary.ticks,
+            books=tuple(BookBeat.of(row) for book in self.books if (row := samples.get(book))),
+            names=self.books,
+            reconnects=max(0, counts.get("connections", 0) - 1),
+            rejected={
+                name.removeprefix("rejected_"): count
+                for name, count in sorted(counts.items())
+                if name.startswith("rejected_")
+            },
+            rows_in_memory=self.rows_in_memory,
+            rows_in_journal=self.rows_in_journal,
+            publishing=self.publishing,
+            store=self.store,
+            missed=self.summary.missed,
+        )
 
     def run(self) -> Summary:
         """Record until the end, and load all rows into the lake before returning.
@@ -166,7 +206,7 @@ class Collector:
             see_to_leftovers(plan)
             self.books = tuple(self._books.look_up())
             self.alerting = self._make_alerting(table)
-            with Pulse(self, layout.heartbeats_folder(table.lake, table.name)) as pulse:
+            with Pulse(self.beat, layout.heartbeats_folder(table.lake, table.name)) as pulse:
                 mine = self._lock(table)
                 if mine:
                     table.recover(self._filed)
@@ -197,7 +237,7 @@ class Collector:
             url,
             table,
             identity,
-            beat=lambda: take_pulse(self),
+            beat=self.beat,
             on_object=self._stored,
             stopping=self._stop,
         )

@@ -112,6 +112,11 @@ class Sample:
         return cls(tick, book, None, None, None, state)
 
 
+def is_book(name: str) -> bool:
+    """Tell whether a name is a book's as Bitso writes it, such as ``btc_mxn``."""
+    return _BOOK.fullmatch(name) is not None
+
+
 def parse_book(text: str) -> str:
     """Read a book's name as people write it: ``BTC-MXN``, ``btc/mxn`` and ``btc_mxn`` are one.
 
@@ -119,7 +124,7 @@ def parse_book(text: str) -> str:
         UsageError: it does not name two currencies.
     """
     name = _SEPARATORS.sub("_", text.strip().lower())
-    if not _BOOK.fullmatch(name):
+    if not is_book(name):
         raise UsageError(f"{text!r} is not a book: write it as btc_mxn, BTC-MXN or btc/mxn")
     return name
 

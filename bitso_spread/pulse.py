@@ -7,20 +7,15 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bitso_spread import __version__
 from bitso_spread.complaint import Complaint
 from bitso_spread.errors import LakeError
 from bitso_spread.health import MARGIN_S
 from bitso_spread.lake import heartbeat
-from bitso_spread.lake.heartbeat import BookBeat, Heartbeat, HeartbeatFile, Phase, PublishBeat
+from bitso_spread.lake.heartbeat import Heartbeat, HeartbeatFile, Phase
 from bitso_spread.lifetime import Running
-from bitso_spread.model import Sample
-
-if TYPE_CHECKING:
-    from bitso_spread.collector import Collector
 
 log = logging.getLogger("bitso_spread.lake")
 
@@ -33,10 +28,15 @@ _END_S = 5.0
 
 
 class Pulse(Running):
-    """Says once a second how a collector is, until it ends in order: then the file goes."""
+    """Says once a second how a collector is, until it ends in order: then the file goes.
 
-    def __init__(self, collector: Collector, folder: Path) -> None:
-        self._collector = collector
+    Args:
+        beat: gives how it is.
+        folder: that of the files of all collectors of its table.
+    """
+
+    def __init__(self, beat: Callable[[], Heartbeat], folder: Path) -> None:
+        self._take = beat
         self._folder = folder
         self._file = HeartbeatFile(folder, socket.gethostname(), os.getpid())
         self._stop = threading.Event()
@@ -92,7 +92,7 @@ class Pulse(Running):
 
     def _beat(self) -> None:
         try:
-            self._file.write(take_pulse(self._collector))
+            self._file.write(self._take())
         except Exception as error:  # noqa: BLE001  (a thread that dies would pass for a dead collector)
             if self._complaint.due(_FAILING):
                 log.warning("%s: %s", _FAILING, error)
@@ -104,47 +104,3 @@ def until_next(now: float) -> float:
     """Say how long to wait for the next beat: about a second, and away from any tick."""
     wait_s = (_AFTER_TICK_S - now) % 1.0
     return wait_s if wait_s > _SOON_S else wait_s + 1.0
-
-
-def take_pulse(collector: Collector) -> Heartbeat:
-    """Say how a collector is now."""
-    # Copies are made in one go: other threads write the originals.
-    counts = {} if collector.client is None else dict(collector.client.counts)
-    samples = dict(collector.samples)
-    return Heartbeat(
-        at=time.time(),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        version=__version__,
-        environment=collector.environment.name,
-        interval=collector.plan.interval,
-        since=collector.since,
-        phase=collector.phase,
-        last_tick=collector.summary.last_tick or None,
-        ticks=collector.summary.ticks,
-        books=tuple(_book(sample) for book in collector.books if (sample := samples.get(book))),
-        names=collector.books,
-        reconnects=max(0, counts.get("connections", 0) - 1),
-        rejected={
-            name.removeprefix("rejected_"): count
-            for name, count in sorted(counts.items())
-            if name.startswith("rejected_")
-        },
-        rows_in_memory=collector.rows_in_memory,
-        rows_in_journal=collector.rows_in_journal,
-        publishing=_publishing(collector),
-        store=collector.store,
-        missed=collector.summary.missed,
-    )
-
-
-def _publishing(collector: Collector) -> PublishBeat | None:
-    if collector.publisher is None:
-        return None
-    now = collector.publisher.now
-    return PublishBeat(now.address, now.topic, now.waiting, now.since, now.why)
-
-
-def _book(sample: Sample) -> BookBeat:
-    age_s = None if sample.age_ms is None else sample.age_ms / 1000
-    return BookBeat(sample.book, sample.tick, sample.state.value, age_s)

@@ -13,7 +13,7 @@ import pytest
 from bitso_spread.collector import Collector, Plan
 from bitso_spread.exchange.environment import environment
 from bitso_spread.lake.heartbeat import Heartbeat, HeartbeatFile, Phase, paths, read
-from bitso_spread.pulse import Pulse, take_pulse, until_next
+from bitso_spread.pulse import Pulse, until_next
 
 
 def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
@@ -33,7 +33,7 @@ def collector(tmp_path: Path) -> Collector:
 
 
 def test_a_collector_that_has_not_begun_has_a_pulse(collector: Collector) -> None:
-    beat = take_pulse(collector)
+    beat = collector.beat()
     assert abs(beat.at - time.time()) < 30
     assert (beat.phase, beat.last_tick, beat.ticks, beat.books) == (Phase.STARTING, None, 0, ())
     assert beat.names == ("btc_mxn", "usd_mxn")
@@ -42,7 +42,7 @@ def test_a_collector_that_has_not_begun_has_a_pulse(collector: Collector) -> Non
 
 
 def test_it_beats_until_it_ends_and_then_is_gone(collector: Collector, tmp_path: Path) -> None:
-    with Pulse(collector, tmp_path):
+    with Pulse(collector.beat, tmp_path):
         eventually(lambda: len(paths(tmp_path)) == 1)
         (path,) = paths(tmp_path)
         collector.phase = Phase.RECORDING
@@ -74,7 +74,7 @@ def test_a_disk_that_refuses_does_not_end_it(
         write(file, beat)
 
     monkeypatch.setattr(HeartbeatFile, "write", refusing)
-    with Pulse(collector, tmp_path):
+    with Pulse(collector.beat, tmp_path):
         eventually(lambda: len(paths(tmp_path)) == 1)
     said = [record.getMessage() for record in caplog.records]
     assert [line for line in said if "heartbeat cannot be written" in line] == said
@@ -82,7 +82,7 @@ def test_a_disk_that_refuses_does_not_end_it(
 
 
 def put(folder: Path, collector: Collector, **changes: object) -> Path:
-    beat = replace(take_pulse(collector), phase=Phase.RECORDING, names=("btc_mxn",))
+    beat = replace(collector.beat(), phase=Phase.RECORDING, names=("btc_mxn",))
     file = HeartbeatFile(folder, "box", 7)
     file.write(replace(beat, **changes))  # type: ignore[arg-type]
     return file.path
@@ -105,12 +105,12 @@ def test_whoever_holds_the_books_buries_those_that_had_them(
     }
     (tmp_path / "unreadable.json").write_text("{")
     assert set(paths(tmp_path)) == gone | kept
-    Pulse(collector, tmp_path).bury(frozenset({"btc_mxn"}))
+    Pulse(collector.beat, tmp_path).bury(frozenset({"btc_mxn"}))
     assert set(paths(tmp_path)) == kept
 
 
 def test_it_knows_who_holds_a_book(collector: Collector, tmp_path: Path) -> None:
-    pulse = Pulse(collector, tmp_path)
+    pulse = Pulse(collector.beat, tmp_path)
     assert pulse.holders(("btc_mxn",)) == "another collector"
     put(tmp_path, collector, pid=1, names=("eth_mxn",))
     put(tmp_path, collector, pid=2, phase=Phase.STANDBY)

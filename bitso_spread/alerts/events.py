@@ -67,6 +67,11 @@ class Alert:
         """What tells it from every other one."""
         return (self.book, self.kind, self.threshold, self.fired)
 
+    def was_in_force_at(self, tick: int) -> bool:
+        """Tell whether it had fired before a tick, and was not over by then as far as is known."""
+        is_on = self.seen >= tick if self.ended is None else self.ended > tick
+        return self.fired < tick and is_on
+
     @property
     def lasted_s(self) -> int:
         """How long it has been so, in seconds, up to `until`, or to `seen` while in force."""

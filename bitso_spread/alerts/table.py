@@ -15,7 +15,6 @@ from bitso_spread.clock import DAY_S
 from bitso_spread.errors import UnknownBookError
 from bitso_spread.lake.alert_log import Kept, Told
 from bitso_spread.lake.filters import Filters, Question, midnight_of
-from bitso_spread.lake.records import day_of
 from bitso_spread.model import resolve_book
 
 _PLACES = 6
@@ -57,22 +56,28 @@ def ticks_of(question: Question) -> tuple[int, int]:
     return max(starts), min(ends)
 
 
-def in_question(kept: Iterable[Kept], question: Question) -> list[Kept]:
+def in_question(
+    kept: Iterable[Kept], question: Question, *, with_earlier: bool = False
+) -> list[Kept]:
     """Give the alerts that fired when, and of the books that, are asked for.
+
+    `with_earlier` gives those as well that had fired before, and were in force at the first tick.
 
     Raises:
         UsageError: one of the conditions makes no sense.
     """
     filters = Filters.of(**question)
+    first, last = ticks_of(question)
     every = list(kept)
     books = _books(filters, {each.alert.book for each in every})
     return [
         each
         for each in every
         if (books is None or each.alert.book in books)
-        and day_of(each.alert.fired) in filters.dates
-        and (filters.start is None or _moment(each.alert.fired) >= filters.start)
-        and (filters.end is None or _moment(each.alert.fired) < filters.end)
+        and (
+            first <= each.alert.fired <= last
+            or (with_earlier and each.alert.was_in_force_at(first))
+        )
     ]
 
 

@@ -16,7 +16,7 @@ from bitso_spread.cli.alert_options import (
 )
 from bitso_spread.cli.app import ASK, app
 from bitso_spread.cli.logs import say
-from bitso_spread.cli.marks import Marks, holdings
+from bitso_spread.cli.marks import Marks, holdings, without_journal
 from bitso_spread.cli.options import (
     DateOption,
     HeldBookOption,
@@ -115,7 +115,7 @@ def _listed(place: Lake, question: Question, marks: Marks) -> pl.DataFrame:
     asked = in_question(read_alerts(place.state, place.table, ticks_of(question)), question)
     for each in asked:
         marks.add(each.environment)
-    if not asked:
+    if not asked and not without_journal(place, "which alerts fired"):
         _say_nothing(place, len(read_alerts(place.state, place.table)))
     return table_of([each.alert for each in asked], [each.told for each in asked])
 

@@ -16,7 +16,6 @@ from bitso_spread.cli.logs import warn
 from bitso_spread.cli.marks import Marks
 from bitso_spread.cli.options import (
     HeldLakeOption,
-    SkipBadOption,
     StateOption,
     TableOption,
     lake_name,
@@ -84,7 +83,12 @@ def import_(
             help="Of a new lake, between ticks; rows between them are refused.",
         ),
     ] = None,
-    skip_bad: SkipBadOption = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad", help="Pass over files and folders that cannot be read, and count them."
+        ),
+    ] = False,
 ) -> None:
     """Bring what others recorded into a lake, each second once.
 
@@ -186,7 +190,8 @@ def _told(one: Disagreement) -> str:
 def _complaint(done: Imported) -> str:
     parts = []
     if done.refusals:
-        parts.append(f"{done.refusals:,} of {done.read:,} rows were refused")
+        was = "was" if done.refusals == 1 else "were"
+        parts.append(f"{done.refusals:,} of {many(done.read, 'row')} {was} refused")
     if done.unreadable or done.unlisted:
         passed_over = [
             many(len(errors), what)

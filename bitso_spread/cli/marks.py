@@ -64,13 +64,26 @@ class Skipped:
             warn(f"the answer lacks the rows of {many(self._count, 'file')}")
 
 
-def without_journal(lake: Lake, unknown: str) -> None:
-    """Say what cannot be known of a lake in object storage without its collector's journal."""
+def without_journal(lake: Lake, unknown: str) -> bool:
+    """Say what cannot be known of a lake in object storage without its collector's journal.
+
+    Gives whether that is so.
+    """
+    if not lake.place.is_far:
+        return False
     if lake.journal is None:
         warn(
             f"{unknown} cannot be told: the journal is not in {lake.name}; name the collector's "
             "folder with --state"
         )
+    elif not lake.journal.is_file():
+        warn(
+            f"{unknown} cannot be told: {lake.state} has no journal of the table {lake.table}; "
+            "name the collector's own folder with --state"
+        )
+    else:
+        return False
+    return True
 
 
 def holdings(lake: Lake, asked: str | Iterable[str] | None = None) -> str:

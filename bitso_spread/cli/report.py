@@ -86,10 +86,11 @@ def report(
     place = Lake(lake, table, state=state)
     skipped = Skipped()
     question = Question(date=date, book=book, minutes=minutes, start=start, end=end, tz=tz)
-    kept = read_alerts(place.state, place.table, ticks_of(question))
+    kept = read_alerts(place.state, place.table, ticks_of(question), with_earlier=True)
     # Where none fired, it is told whether anybody watched.
     watched = place.state is not None and alert_file(place.state, place.table).is_file()
-    alerts = table_of([each.alert for each in in_question(kept, question)]) if watched else None
+    asked = in_question(kept, question, with_earlier=True)
+    alerts = table_of([each.alert for each in asked]) if watched else None
     with stdout() if output is None else replacing(output) as out:
         with bars() as on_progress:
             try:

@@ -142,7 +142,8 @@ def _sums(report: Report) -> Iterator[str]:
     checked = f", {many(report.checksums, 'checksum')} compared" if report.checksums else ""
     yield f"{many(report.files, 'file')}{checked}"
     if report.totals.float32:
-        yield f"{report.totals.float32:,} spreads follow from bid and ask in 32-bit arithmetic only"
+        follow = many(report.totals.float32, "spread", ("follows", "follow"))
+        yield f"{follow} from bid and ask in 32-bit arithmetic only"
     if report.debris:
         yield f"{many(report.debris, 'file')} of debris, without data"
 
@@ -155,9 +156,16 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     more = f", of which the first {_LISTED} are shown" if len(findings) > _LISTED else ""
     yield f"{total}{more}:"
     for finding in findings[:_LISTED]:
-        place = finding.path or finding.book or ""
+        place = _printable(finding.path or finding.book or "")
         yield f"{finding.kind} {place}".rstrip()
         yield f"  {finding.text}"
+
+
+def _printable(text: str) -> str:
+    """Write a name so that it moves no cursor: whoever made the folder chose it."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _day(date: int) -> str:

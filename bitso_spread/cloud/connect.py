@@ -5,7 +5,7 @@ All of that comes from where the provider's own tools look for it. What obstore 
 - S3: ``AWS_ACCESS_KEY_ID`` with ``AWS_SECRET_ACCESS_KEY`` (and ``AWS_SESSION_TOKEN``),
   ``AWS_REGION``, ``AWS_ENDPOINT_URL``, ``AWS_ALLOW_HTTP`` and ``AWS_SKIP_SIGNATURE``. Everything
   else of the chain (``~/.aws``, ``AWS_PROFILE``, single sign-on, assumed roles, containers and
-  instances) is botocore's, which is only imported for it.
+  instances) is `bitso_spread.cloud.aws_chain`'s, which is only imported for it.
 - Google: ``GOOGLE_APPLICATION_CREDENTIALS``, what ``gcloud auth application-default login`` left,
   the instance's service account; ``GOOGLE_BASE_URL``.
 - Azure: ``AZURE_STORAGE_ACCOUNT_NAME`` with ``AZURE_STORAGE_ACCOUNT_KEY``, a SAS token, a client's
@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -44,8 +44,6 @@ _ENDPOINTS = {
 _ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 _YES = {"1", "true", "yes", "on", "y"}
 _ACCOUNTS = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR")
-# botocore renews what expires a quarter of an hour ahead.
-_CREDENTIALS_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,34 +169,13 @@ def _aws(environ: Mapping[str, str]) -> dict[str, Any]:
     ):
         return options
     try:
-        import botocore.session  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+        from bitso_spread.cloud.aws_chain import AwsChain  # noqa: PLC0415
     except ImportError:
         raise MissingExtraError("a lake in object storage", "cloud") from None
-    try:
-        session = botocore.session.get_session()
-        credentials = session.get_credentials()
-        region = session.get_config_variable("region")
-    except BotoCoreError as error:
-        raise RefusedError(f"no AWS credentials: {_first_line(error)}") from error
-    if credentials is None:
-        raise RefusedError(
-            "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, "
-            "or run aws configure"
-        )
-    if region and not environ.get("AWS_REGION"):
-        options["region"] = region
-
-    def provide() -> dict[str, Any]:
-        frozen = credentials.get_frozen_credentials()
-        return {
-            "access_key_id": frozen.access_key,
-            "secret_access_key": frozen.secret_key,
-            "token": frozen.token,
-            "expires_at": datetime.now(UTC) + _CREDENTIALS_FOR,
-        }
-
-    options["credential_provider"] = provide
+    chain = AwsChain()
+    if chain.region and not environ.get("AWS_REGION"):
+        options["region"] = chain.region
+    options["credential_provider"] = chain
     return options
 
 

@@ -45,4 +45,4 @@ def _look(sender: Sender, topic: str, timeout_s: float) -> Iterator[Finding]:
         advice = "make the topic, or allow this user to see it"
         yield failed(BROKERS, f"{seen}, and no topic {topic}", advice)
     else:
-        yield ok(BROKERS, f"{seen}; topic {topic} has {partitions} partitions")
+        yield ok(BROKERS, f"{seen}; topic {topic} has {many(partitions, 'partition')}")

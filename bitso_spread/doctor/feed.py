@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from bitso_spread.counting import many
 from bitso_spread.doctor.finding import (
     Finding,
     Timings,
@@ -92,7 +93,7 @@ def check_first(heard: Transcript, moved: Mapping[str, bool]) -> Finding:
         slowest = max(spoken, key=spoken.__getitem__)
         at_once = sum(after < _AT_ONCE_S for after in spoken.values())
         detail = (
-            f"of {len(spoken)} of {len(heard.books)} books within {ms(spoken[slowest])} "
+            f"of {len(spoken)} of {many(len(heard.books), 'book')} within {ms(spoken[slowest])} "
             f"({slowest}); {at_once or 'none'} came at once, as a snapshot would"
         )
     if silent:

@@ -129,6 +129,14 @@ class AlertLog(Closing):
         """Give the alerts that fired from one tick to another, both included, oldest first."""
         return self._kept("WHERE fired BETWEEN ? AND ?", (first, last))
 
+    def fired_or_in_force(self, first: int, last: int) -> list[Kept]:
+        """Give those, and the ones that were in force at the first tick, oldest first."""
+        return self._kept(
+            "WHERE fired BETWEEN ? AND ? OR "
+            "(fired < ? AND iif(ended IS NULL, seen >= ?, ended > ?))",
+            (first, last, first, first, first),
+        )
+
     def all(self) -> list[Kept]:
         """Give every alert, oldest first."""
         return self._kept("", ())
@@ -137,7 +145,7 @@ class AlertLog(Closing):
         told: dict[AlertId, dict[tuple[Change, str], Outcome]] = {}
         deliveries = self._db.execute(
             "SELECT book, kind, threshold, fired, event, channel, outcome "  # noqa: S608  (texts of our own)
-            f"FROM delivery {condition}",
+            f"FROM delivery JOIN alert USING (book, kind, threshold, fired) {condition}",
             values,
         )
         for *key, event, channel, outcome in deliveries:
@@ -154,16 +162,26 @@ class AlertLog(Closing):
         return kept
 
 
-def read_alerts(lake: Path | None, table: str, within: tuple[int, int] | None = None) -> list[Kept]:
+def read_alerts(
+    lake: Path | None,
+    table: str,
+    within: tuple[int, int] | None = None,
+    *,
+    with_earlier: bool = False,
+) -> list[Kept]:
     """Read what is kept beside a table as it stands now, oldest first; nothing is made or changed.
 
     Of no lake, there is nothing. `within` is the first and the last tick at which they fired; None
-    is all, of which a year may have a hundred thousand.
+    is all, of which a year may have a hundred thousand. `with_earlier` gives those as well that had
+    fired before, and were in force at the first.
 
     Raises:
         LakeError: it cannot be read, or a newer version of this package made it.
     """
-    return _read(lake, table, lambda log: log.fired(*within) if within else log.all())
+    if within is None:
+        return _read(lake, table, AlertLog.all)
+    ask = AlertLog.fired_or_in_force if with_earlier else AlertLog.fired
+    return _read(lake, table, lambda log: ask(log, *within))
 
 
 def read_in_force(lake: Path | None, table: str) -> list[Alert]:

@@ -19,6 +19,7 @@ from bitso_spread.clock import DAY_S
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.checks import FLOAT32, KNOWN
 from bitso_spread.lake.coverage import Coverage, Scope, in_scope
+from bitso_spread.lake.debris import Debris, beside
 from bitso_spread.lake.examination import TICK, Examined, examine
 from bitso_spread.lake.files import FILE
 from bitso_spread.lake.filters import Filters, Question, Range, midnight_of
@@ -93,7 +94,7 @@ class _Audit:
         keys |= {(book, day) for book, day in recorded if book in self._wanted}
         if not self._filters.books:
             whole = self._filters == Filters()
-            self._take_note(self._shelf.beside(days, self._books, whole=whole))
+            self._take_debris(beside(self._lake, days, self._books, whole=whole))
         units = sorted(keys, key=lambda key: (key[1], key[0]))
         on_progress(0, len(units))
         for done, ((book, date), examined) in enumerate(self._examine_all(units), start=1):
@@ -184,10 +185,14 @@ class _Audit:
                 pool.shutdown(cancel_futures=True)
 
     def _take_note(self, held: Holdings) -> None:
+        self._take_debris(held.debris)
         self._findings += held.findings
         self._files += held.looked_at
         self._checksums += held.checksums
-        self._debris += held.debris
+
+    def _take_debris(self, debris: Debris) -> None:
+        self._findings += debris.findings
+        self._debris += debris.files
 
     def _add(self, book: str, date: int, examined: Examined) -> None:
         held = examined.held

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TypedDict
 
@@ -293,16 +293,36 @@ def _in_zone(moment: datetime, tz: str) -> datetime:
     # polars brings its own time-zone database; Python's depends on the system or on tzdata,
     # so no datetime with a zone may leave polars: the instant comes back as a number.
     check_zone(tz)
+    instants = _instants(moment, tz)
+    if len(instants) == 1:
+        return instants[0]
+    if instants:
+        how_often, offsets = "comes twice", [_offset(moment, instant) for instant in instants]
+    else:
+        # The clocks went over it: it is meant by those of before, or of after.
+        how_often, near = "never comes", [moment - _DAY, moment + _DAY]
+        offsets = [_offset(each, instant) for each in near for instant in _instants(each, tz)[:1]]
+    raise UsageError(
+        f"{moment.isoformat()} {how_often} on the clocks of {tz}: write its offset after it, "
+        f"{' or '.join(offsets)}"
+    )
+
+
+def _instants(moment: datetime, tz: str) -> list[datetime]:
+    """Give the instants, in order, at which the clocks of a zone show a time: one, two or none."""
     local = pl.Series([moment], dtype=pl.Datetime("us"))
-    try:
-        instant = local.dt.replace_time_zone(tz, ambiguous="raise", non_existent="raise")
-    except pl.exceptions.PolarsError as error:
-        how_often = "comes twice" if "ambiguous" in str(error) else "never comes"
-        raise UsageError(
-            f"{moment.isoformat()} {how_often} on the clocks of {tz}: write its offset after it, "
-            "such as -06:00",
-        ) from None
-    return _EPOCH + timedelta(microseconds=int(instant.dt.epoch("us").item()))
+    found = (
+        local.dt.replace_time_zone(tz, ambiguous=which, non_existent="null").dt.epoch("us").item()
+        for which in ("earliest", "latest")
+    )
+    instants = dict.fromkeys(us for us in found if us is not None)
+    return [_EPOCH + timedelta(microseconds=us) for us in instants]
+
+
+def _offset(moment: datetime, instant: datetime) -> str:
+    """Give what the clocks that show `moment` at an instant are ahead of UTC, such as +02:00."""
+    ahead = moment.replace(tzinfo=UTC) - instant
+    return moment.replace(tzinfo=timezone(ahead)).isoformat()[len(moment.isoformat()) :]
 
 
 def _parse_range(text: str, what: str, number: Callable[[str], int | None], accepted: str) -> Range:

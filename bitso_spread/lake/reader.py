@@ -31,7 +31,7 @@ from bitso_spread.lake.scan import Source
 from bitso_spread.lake.sql import plan
 from bitso_spread.lake.units import read_rows
 from bitso_spread.lake.walk import Choice, Walk
-from bitso_spread.model import State, resolve_book
+from bitso_spread.model import State, is_book, resolve_book
 from bitso_spread.nearest import MISSPELT, did_you_mean
 
 _log = logging.getLogger("bitso_spread.lake")
@@ -130,7 +130,19 @@ class Lake:
 
     def books_by_day(self, **question: Unpack[Question]) -> dict[int, set[str]]:
         """Give the books of each UTC day that is asked for and has a folder, by day."""
-        return self._walk.books(self._asked(Filters.of(**question)))
+        return self._books_by_day(self._asked(Filters.of(**question)))
+
+    def misnamed(self, **question: Unpack[Question]) -> dict[int, list[str]]:
+        """Give, of each UTC day that has such, the folders called like a book's that are of none.
+
+        As ``order_book=BTC MXN``, of which this gives the part after the sign. No book that can be
+        named has their rows: they are read where none is.
+        """
+        found: dict[int, list[str]] = {}
+        for day, names in self._walk.books(Asked(Filters.of(**question))).items():
+            if bad := sorted(name for name in names if not is_book(name)):
+                found[day] = bad
+        return found
 
     def partitions(self, **question: Unpack[Question]) -> Iterator[layout.Partition]:
         """Give the partitions that are asked for, by their start, then by book.
@@ -338,7 +350,11 @@ class Lake:
         return frozenset(found)
 
     def _books_of(self, filters: Filters) -> set[str]:
-        return set().union(*self._walk.books(Asked(filters)).values())
+        return set().union(*self._books_by_day(Asked(filters)).values())
+
+    def _books_by_day(self, choice: Choice) -> dict[int, set[str]]:
+        found = self._walk.books(choice)
+        return {day: {name for name in names if is_book(name)} for day, names in found.items()}
 
 
 def _tell_nobody(_environment: str) -> None:

@@ -159,8 +159,8 @@ class Table(Closing):
                 )
                 on_file(written.path, batch, written.rows)
         if arrived := Arrivals(self.lake, self.name, self._state).complete(book):
-            rows = sum(file.rows for file in arrived)
-            log.warning("recovered %d rows of %s that an import had left", rows, book)
+            rows = many(sum(file.rows for file in arrived), "row")
+            log.warning("recovered %s of %s that an import had left", rows, book)
         finish_replacements(self.lake, self.name, self._state, book)
         self._state.end_outages(book)
 

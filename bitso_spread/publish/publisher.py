@@ -274,7 +274,8 @@ class Publisher(Running):
             if self._complaint.over():
                 log.warning("topic %s takes samples again, and none waits any longer", topic)
         elif why != _CATCHING_UP and self._complaint.due(why):
-            log.warning("%d samples wait in the journal for topic %s: %s", total, topic, why)
+            waits = many(total, "sample", ("waits", "wait"))
+            log.warning("%s in the journal for topic %s: %s", waits, topic, why)
 
     def _end(self) -> None:
         if self._journal is None:

@@ -27,11 +27,15 @@ class AlertList:
     sums: Sequence[Line]
     """By ``book`` and ``what``: ``count``, ``lasted`` in all, and ``widest``."""
     listed: Sequence[Line]
-    """``fired``, ``book``, ``what``, ``lasted``, ``widest`` and ``state``, by their time."""
+    """``fired``, ``book``, ``what``, ``lasted``, ``widest`` and ``state``, by their time; and
+    ``earlier``: whether it fired before the period, and was in force when that began."""
 
 
-def alert_list(alerts: pl.DataFrame, tz: str) -> AlertList:
-    """Give the alerts of a frame: see `bitso_spread.report.data.Report.alerts`."""
+def alert_list(alerts: pl.DataFrame, tz: str, begins: int = 0) -> AlertList:
+    """Give the alerts of a frame: see `bitso_spread.report.data.Report.alerts`.
+
+    `begins` is the first second of the period.
+    """
     keys = ["book", "kind", "threshold"]
     sums = (
         alerts.group_by(keys)
@@ -40,12 +44,13 @@ def alert_list(alerts: pl.DataFrame, tz: str) -> AlertList:
     )
     longest = alerts.sort("lasted_s", descending=True).head(MOST_LISTED).sort("fired", "book")
     fired = local(longest["fired"], tz)
+    earlier = longest["fired"].dt.epoch("s") < begins
     return AlertList(
         alerts.height,
         [_line(row) for row in sums.iter_rows(named=True)],
         [
-            _line(row) | {"fired": time}
-            for row, time in zip(longest.iter_rows(named=True), fired, strict=True)
+            _line(row) | {"fired": time, "earlier": before}
+            for row, time, before in zip(longest.iter_rows(named=True), fired, earlier, strict=True)
         ],
     )
 

@@ -15,6 +15,7 @@ from typing import Unpack
 
 import polars as pl
 
+from bitso_spread.alerts.table import ticks_of
 from bitso_spread.errors import LakeError
 from bitso_spread.lake.audit import audit
 from bitso_spread.lake.columns import FIVE
@@ -76,6 +77,8 @@ class Report:
     alerts: pl.DataFrame | None = None
     """As `bitso_spread.alerts.table.table_of` gives them: ``fired``, ``book``, ``kind``,
     ``threshold`` and ``widest`` in percent, ``lasted_s``, ``state``. None where nobody watched."""
+    begins: int = 0
+    """The first second that is asked for; an alert that fired before was in force then."""
 
 
 def gather(
@@ -115,9 +118,11 @@ def gather(
     on_progress("statistics", 0, 1)
     # What is wrong with a file is told once: below.
     quiet = None if on_bad is None else lambda _: None
+    # A folder that is of no book may hold rows of one of these: they are in no chart either.
+    of_books = Question(**{**question, "book": [*days]})
     statistics = {
         str(row["book"]): row
-        for row in lake.stats(limits, on_bad=quiet, **question).iter_rows(named=True)
+        for row in lake.stats(limits, on_bad=quiet, **of_books).iter_rows(named=True)
     }
     on_progress("statistics", 1, 1)
     period = extent(seen.days, seen.interval)
@@ -147,6 +152,7 @@ def gather(
         causes=_causes(seen.days),
         findings=len(seen.findings),
         environments=seen.environments,
+        begins=ticks_of(question)[0],
         alerts=alerts if question.get("minutes") is None else _beside_rows(alerts, books, grid),
     )
 

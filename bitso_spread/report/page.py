@@ -49,6 +49,7 @@ def page(report: Report, *, now: Callable[[], datetime] = lambda: datetime.now(U
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     places = words.places(book.statistics.get("mean") for book in report.books)
     span = report.grid.step if report.grid.step != report.grid.interval else None
+    alerts = report.alerts
     return template.render(
         report=report,
         # Not its path: whoever is sent the page need not know where it was made.
@@ -61,7 +62,7 @@ def page(report: Report, *, now: Callable[[], datetime] = lambda: datetime.now(U
         places=places,
         columns=words.STATISTICS,
         above=[(limit, f"above_{limit:g}") for limit in report.thresholds],
-        alerts=None if report.alerts is None else alert_list(report.alerts, report.tz),
+        alerts=None if alerts is None else alert_list(alerts, report.tz, report.begins),
         heats=[heat_map(book, len(report.books)) for book in report.books],
         histograms=[histogram(book.bins) for book in report.books],
         data=charts(report),

@@ -7,17 +7,23 @@ the environment, as the BashOperator's documentation asks for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from hashlib import sha256
 from textwrap import fill
 
 from bitso_spread import __version__
 from bitso_spread.counting import many
 from bitso_spread.errors import UsageError
-from bitso_spread.service.recording import STATE, Recording, absolute
+from bitso_spread.lake import layout
+from bitso_spread.service.recording import LAKE, STATE, Recording, absolute
 
 REPORTS = f"{STATE}/reports"
 """Where the daily reports go if no folder is named."""
 
+# Airflow takes letters, digits, dashes, dots and underscores, 250 of them.
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.-]")
+_ID_LENGTH = 200
 _MINUTE_S = 60
 _HOUR_S = 3_600
 _SPARE_S = 60
@@ -30,9 +36,9 @@ Made by bitso-spread {version} for Airflow 3. Put it into the folder of the DAGs
 {needs}
 
 A standing service (`bitso-spread service systemd`, `docker` or `compose`) records better than
-bitso_spread_batches: it never connects anew, depends on no scheduler, and makes one file of a book
-a batch, where runs that follow on each other share one out between two. Where one records, leave
-bitso_spread_batches paused: it could only stand by.
+the DAG of batches: it never connects anew, depends on no scheduler, and makes one file of a book a
+batch, where runs that follow on each other share one out between two. Where one records, leave that
+DAG paused: it could only stand by.
 """
 
 import shlex
@@ -67,7 +73,7 @@ fi
 """
 
 with DAG(
-    dag_id="bitso_spread_batches",
+    dag_id="bitso_spread_batches{apart}",
     description="{mark}Bitso spreads, a batch every {minutes}",
     schedule=CronTriggerTimetable("{cron}", timezone="UTC"),
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
@@ -89,7 +95,7 @@ with DAG(
 YESTERDAY = {{"DAY": "{{{{ data_interval_start | ds_nodash }}}}"}}
 
 with DAG(
-    dag_id="bitso_spread_daily",
+    dag_id="bitso_spread_daily{apart}",
     description="{mark}Bitso spreads, yesterday compacted, verified and reported",
     schedule=CronDataIntervalTimetable("20 0 * * *", timezone="UTC"),
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
@@ -154,6 +160,7 @@ def dags(recording: Recording, *, program: str, reports: str, max_missing: int) 
         version=__version__,
         mark=recording.mark,
         program=repr(absolute(program, "--program")),
+        apart=_apart(recording.store or lake, recording.table),
         lake=_words(recording.whose(recording.store or lake)),
         collect=_words([*collect, ("--align",), ("--wait",)]),
         reports=repr(absolute(reports, "--reports")),
@@ -167,6 +174,23 @@ def dags(recording: Recording, *, program: str, reports: str, max_missing: int) 
         limit_s=2 * recording.batch_s + 5 * _SPARE_S,
         max_missing=max_missing,
     )
+
+
+def _apart(lake: str, table: str) -> str:
+    """Give what tells these DAGs from those of other lakes and tables; of the usual ones, nothing.
+
+    Of two files with the same ``dag_id`` Airflow shows one.
+    """
+    place = lake.rstrip("/").removesuffix(f"/{table}")
+    parts = [] if place == LAKE else [place.lstrip("/").replace("://", "--").replace("/", ".")]
+    if table != layout.TABLE:
+        parts.append(table)
+    text = "".join(f"--{part}" for part in parts)
+    plain = _NOT_IN_IDS.sub("_", text)[:_ID_LENGTH]
+    if plain != text or "." in place:
+        # Another name may look the same.
+        plain += f"--{sha256(f'{place} {table}'.encode()).hexdigest()[:8]}"
+    return plain
 
 
 def _needs(recording: Recording) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bitso_spread.alerts.events import Change
 from bitso_spread.alerts.table import in_question, ticks_of
 from bitso_spread.lake.alert_log import Kept
 from bitso_spread.lake.filters import Question
@@ -43,3 +46,25 @@ def test_the_ticks_that_are_read_are_those_that_are_meant(question: Question) ->
 def test_of_no_book_but_one_none_is_left_that_is_of_others() -> None:
     kept = [Kept(an_alert(book), "sim") for book in ("btc_mxn", "usd_mxn")]
     assert in_question(kept, Question(book="mxn_usd")) == [kept[1]]
+
+
+def test_what_was_in_force_when_the_time_began_is_given_where_that_is_asked_for() -> None:
+    earlier = an_alert(fired=MIDNIGHT - 100)
+    ending = replace(earlier, until=MIDNIGHT - 5, ending=Change.CLEARED)
+    there = [
+        replace(earlier, seen=MIDNIGHT),
+        replace(ending, seen=MIDNIGHT + 1, ended=MIDNIGHT + 1),
+    ]
+    gone = [
+        # Nobody looked after that: what became of it is not known.
+        replace(earlier, seen=MIDNIGHT - 1),
+        replace(ending, seen=MIDNIGHT, ended=MIDNIGHT),
+        an_alert(fired=MIDNIGHT + 86_400),
+    ]
+    fired = an_alert(fired=MIDNIGHT)
+    kept = [Kept(alert, "sim") for alert in (*there, *gone, fired)]
+    question = Question(date="2024-07-26", book="btc_mxn")
+    asked = in_question(kept, question, with_earlier=True)
+    assert [each.alert for each in asked] == [*there, fired]
+    assert in_question(kept, question) == [Kept(fired, "sim")]
+    assert in_question(kept, Question(), with_earlier=True) == kept

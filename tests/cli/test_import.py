@@ -69,6 +69,18 @@ def test_refused_rows_are_status_1_with_each_reason_and_an_example(
     assert list(in_lake(lake)) == [HISTORY + 1]
 
 
+def test_one_row_was_refused_and_several_were(run: Run, tmp_path: Path) -> None:
+    said = []
+    for text in ("x,y\n", "x,y\n" + A_LINE, "x,y\nx,y\n"):
+        source = a_text(tmp_path, text)
+        said.append(run("import", str(source), "--lake", str(tmp_path / "new"))[2].strip())
+    assert [line.partition("taken: ")[2] for line in said] == [
+        "1 of 1 row was refused",
+        "1 of 2 rows was refused",
+        "2 of 2 rows were refused",
+    ]
+
+
 def test_of_refused_rows_the_first_of_each_file_are_shown_and_the_others_counted(
     run: Run, lake: Path, tmp_path: Path
 ) -> None:

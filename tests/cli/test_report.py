@@ -90,6 +90,23 @@ def test_alerts_that_were_kept_beside_the_table_are_listed(run: Run, lake: Path)
     assert "usd_mxn" not in out
 
 
+def test_an_alert_that_was_in_force_when_the_period_began_is_listed_and_marked(
+    run: Run, lake: Path
+) -> None:
+    earlier = Alert("btc_mxn", Kind.SPREAD, 0.25, START - 90, START - 60, START + 1, 0.3)
+    over = replace(earlier, fired=START - 80, seen=START - 70)
+    fired = replace(earlier, fired=START + 1, since=START)
+    with AlertLog(alert_file(lake, TABLE)) as log:
+        log.write([(alert, "production") for alert in (earlier, over, fired)], [])
+    _, out, _ = run("report", "--lake", str(lake), "--from", "2024-07-26T03:15")
+    assert "<td>2024-07-26 03:14:00 UTC, before the period</td>" in out
+    assert "<td>2024-07-26 03:15:01 UTC</td>" in out
+    assert "03:13:40" not in out
+    assert "spread above 0.25 %</td><td>2</td>" in out
+    # Where no beginning is asked for, nothing is before it.
+    assert "before the period" not in run("report", "--lake", str(lake))[1]
+
+
 def test_alerts_of_other_batches_than_those_asked_for_are_left_out(run: Run, lake: Path) -> None:
     put(lake, [0.3] * 60, first=START + 36_000)
     fired = Alert("btc_mxn", Kind.SPREAD, 0.25, START, START + 1, START + 1, 0.3)
@@ -115,6 +132,16 @@ def test_nothing_to_report_leaves_the_file_as_it_was(run: Run, lake: Path, tmp_p
     assert len(err.splitlines()) == 1
     assert page.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "report.html"]
+
+
+def test_a_folder_of_no_book_ends_nothing(run: Run, lake: Path) -> None:
+    before = run("report", "--lake", str(lake))[1]
+    put(lake, [0.9] * 60, book="BTC MXN")
+    status, out, err = run("report", "--lake", str(lake))
+    assert (status, err) == (0, "")
+    assert "1 thing" in out
+    assert ">0.90<" not in out
+    assert before.count("btc_mxn") == out.count("btc_mxn")
 
 
 def test_a_bad_file_ends_it_or_is_passed_over_and_said(run: Run, lake: Path) -> None:

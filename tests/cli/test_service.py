@@ -6,6 +6,7 @@ import ast
 import configparser
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -525,6 +526,41 @@ def test_each_day_is_kept(run: Run) -> None:
     assert values["YESTERDAY"] == {"DAY": "{{ data_interval_start | ds_nodash }}"}
     assert "--max-missing 60 " in out
     assert "compact >> [verify, report]" in out
+
+
+def dag_ids(run: Run, *arguments: str) -> list[str]:
+    """Give what the two DAGs are called, without what all of them have in common."""
+    _, out, _ = run("service", "airflow", *arguments)
+    batches, daily = re.findall(r'dag_id="(.*)",', out)
+    assert re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", batches)
+    assert batches.removeprefix("bitso_spread_batches") == daily.removeprefix("bitso_spread_daily")
+    return [batches, daily]
+
+
+def test_dags_of_several_lakes_and_tables_are_told_apart(run: Run) -> None:
+    assert dag_ids(run) == ["bitso_spread_batches", "bitso_spread_daily"]
+    assert dag_ids(run, "--lake", "/var/lib/bitso-spread/lake", "-b", "all") == dag_ids(run)
+    assert dag_ids(run, "--lake", "/srv/lake")[1] == "bitso_spread_daily--srv.lake"
+    assert dag_ids(run, "--table", "Mine")[1] == "bitso_spread_daily--Mine"
+    assert dag_ids(run, *STORE, "--table", "Mine")[1] == "bitso_spread_daily--s3--bucket.lake--Mine"
+    others = [
+        "/srv/lake",
+        "/srv.lake",
+        "/srv/la ke",
+        "/srv/la_ke",
+        "/srv/la'ke",
+        "/" + "a" * 240,
+        "/" + "a" * 241,
+        "s3://bucket/lake",
+        "gs://bucket/lake",
+    ]
+    found = [dag_ids(run, "--lake", lake)[0] for lake in others]
+    assert len({*found}) == len(others)
+    # The same lake is the same, however it is written.
+    same = ("/srv/lake/", "/srv/lake/BitsoSpreadMonitor", "/srv//lake")
+    assert {dag_ids(run, "--lake", lake)[0] for lake in same} == {found[0]}
+    of_store = {dag_ids(run, "--lake", f"s3://bucket/lake{end}")[0] for end in ("", "/")}
+    assert of_store == {found[-2]}
 
 
 def test_airflow_itself_takes_the_dags(run: Run, tmp_path: Path) -> None:

@@ -111,6 +111,17 @@ def test_a_contradiction_is_status_1_however_many_seconds_may_be_missing(
     assert "1 finding:\ntwice date=20260921/order_book=btc_mxn/minutes=720/part-0.csv\n" in out
 
 
+def test_a_folder_of_no_book_is_a_finding_and_no_wrong_usage(run: Run, lake: Path) -> None:
+    (day,) = (lake / "BitsoSpreadMonitor").iterdir()
+    (day / "order_book=\x1b[2JBTC MXN" / "minutes=720").mkdir(parents=True)
+    status, out, err = run("verify", "--max-missing", "1", "--format", "table")
+    assert status == WRONG
+    assert err.endswith("is not as it should be: 1 thing contradicts itself\n")
+    # Whoever made it chose its name, which is to move no cursor.
+    assert "wrong_partition date=20260921/order_book=\\x1b[2JBTC MXN\n  is of no book" in out
+    assert json.loads(run("verify")[1])["findings"][0]["kind"] == "wrong_partition"
+
+
 def test_the_first_20_findings_are_shown_and_all_are_counted(run: Run, lake: Path) -> None:
     for number in range(25):
         foreign(lake, [], f"empty-{number}.csv", at=NOON)

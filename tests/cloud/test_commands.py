@@ -238,6 +238,31 @@ def test_alerts_that_fired_are_with_the_collector(
     assert run("alerts", "--lake", s3.url, "--state", str(lake))[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("asking", "unknown"),
+    [
+        (["verify"], "which files are gone, and why seconds are missing,"),
+        (["query", "--stats"], "which of the unknown seconds were missed"),
+        (["report"], "alerts, and why seconds are missing,"),
+        (["alerts"], "which alerts fired"),
+    ],
+)
+def test_a_folder_without_a_journal_is_said_to_tell_nothing(
+    s3: S3, lake: Path, run: Run, tmp_path: Path, asking: list[str], unknown: str
+) -> None:
+    s3.copy(lake)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    _, _, err = run(*asking, "--lake", s3.url, "--state", str(empty))
+    assert (
+        f"{unknown} cannot be told: {empty} has no journal of the table BitsoSpreadMonitor; name "
+        "the collector's own folder with --state"
+    ) in " ".join(err.split())
+    assert "no alert has fired" not in err
+    _, _, err = run(*asking, "--lake", s3.url, "--state", str(lake))
+    assert "cannot be told" not in err
+
+
 def test_a_lake_in_a_store_is_imported(
     s3: S3,
     lake: Path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,28 @@ def test_of_many_alerts_those_in_force_and_those_of_some_days_are_read_alone(
     assert [
         each for each in read_alerts(tmp_path, TABLE) if 2000 <= each.alert.fired <= 2500
     ] == some
+
+
+def test_those_in_force_at_the_first_tick_are_read_as_well_where_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    ended = cleared(fired=1003).alert
+    assert ended.ended is not None
+    unseen = an_alert("usd_mxn", fired=1003)
+    seen = replace(an_alert("eth_mxn", fired=1003), seen=ended.ended - 1)
+    with AlertLog(alert_file(tmp_path, TABLE)) as log:
+        log.write([(alert, "sim") for alert in (ended, unseen, seen)], [])
+        log.write([], [Delivery(ended.id, FIRED, "webhook", Outcome.SENT)])
+    for first in range(1002, ended.ended + 2):
+        kept = read_alerts(tmp_path, TABLE, (first, 10**9), with_earlier=True)
+        assert {each.alert for each in kept} == {
+            alert
+            for alert in (ended, unseen, seen)
+            if alert.fired >= first or alert.was_in_force_at(first)
+        }
+        told = [each.told for each in kept if each.alert == ended]
+        assert told in ([{(FIRED, "webhook"): Outcome.SENT}], [])
+    assert read_alerts(tmp_path, TABLE, (1004, 10**9)) == []
 
 
 def test_it_is_read_without_anything_being_made_or_changed(tmp_path: Path) -> None:

@@ -409,3 +409,27 @@ def test_rows_that_were_not_asked_for_are_not_told(tmp_path: Path) -> None:
 def test_a_blank_row_is_no_contradiction(tmp_path: Path) -> None:
     foreign(tmp_path, rows_at(TICKS[:9]) + rows_at(TICKS[9:12], state=State.UNKNOWN))
     assert look(tmp_path).findings == ()
+
+
+# As other writers have them: another spelling, Spark's word for a null, and a name with a comma
+# or of all books, which would be read as others.
+@pytest.mark.parametrize(
+    "name",
+    ["BTC MXN", "BTC_MXN", "__HIVE_DEFAULT_PARTITION__", "btc_mxn,usd_mxn", "all", "\x1b[2J"],
+)
+def test_a_folder_of_no_book_is_found_and_the_rest_is_checked(tmp_path: Path, name: str) -> None:
+    sound = foreign(tmp_path, rows_at(TICKS))
+    stray = sound.parents[1].with_name(f"order_book={name}") / sound.parent.name / sound.name
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(sound.read_bytes())
+    for question in ({}, {"date": "20260921"}, {"start": "2026-09-21T12:01"}):
+        report = look(tmp_path, **question)
+        finding = only(report)
+        assert (finding.kind, finding.path) == (
+            Kind.WRONG_PARTITION,
+            f"date=20260921/order_book={name}",
+        )
+        assert [(day.book, day.absent) for day in report.days] == [("btc_mxn", 0)]
+    # Nor are other days or books looked at where they are not asked for.
+    assert look(tmp_path, book="btc_mxn").findings == ()
+    assert look(tmp_path, date="2026-09-22..").findings == ()

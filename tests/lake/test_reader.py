@@ -219,6 +219,16 @@ def test_what_is_no_partition_and_no_data_is_passed_over(root: Path) -> None:
     assert lake.read().height == 8
 
 
+def test_a_folder_of_no_book_is_no_book_and_is_read_where_none_is_named(root: Path) -> None:
+    put(root, 20240726, "BTC MXN", 600)
+    lake = Lake(root)
+    assert lake.misnamed() == {20240726: ["BTC MXN"]}
+    assert lake.misnamed(date="20240725") == {}
+    assert lake.books() == ["btc_mxn", "usd_mxn"]
+    assert lake.books_by_day(date="20240726") == {20240726: {"btc_mxn", "usd_mxn"}}
+    assert lake.read(book="BTC MXN").height < lake.read().height == 9
+
+
 def test_simulated_rows_are_announced_before_they_come(root: Path) -> None:
     put(root, 20240726, "btc_mxn", 300, name="sim-btc_mxn-20240726T050000Z.csv")
     environments: list[str] = []

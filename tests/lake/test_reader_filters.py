@@ -131,6 +131,29 @@ def test_a_local_time_that_is_not_one_instant_needs_an_offset(local: str, how_of
     assert parse_instant(f"{local}-05:00", "America/New_York").tzinfo is UTC
 
 
+# Clocks may go back by half an hour, and have gone over a whole day.
+@pytest.mark.parametrize(
+    ("zone", "local", "offsets"),
+    [
+        ("Europe/Madrid", "2024-10-27T02:30", ("+02:00", "+01:00")),
+        ("America/Mexico_City", "2022-10-30T01:30", ("-05:00", "-06:00")),
+        ("Australia/Lord_Howe", "2024-04-07T01:45", ("+11:00", "+10:30")),
+        ("Europe/London", "2024-10-27T01:30:15.5", ("+01:00", "+00:00")),
+        ("Europe/Madrid", "2024-03-31T02:30", ("+01:00", "+02:00")),
+        ("Pacific/Apia", "2011-12-30T12:00", ("-10:00", "+14:00")),
+    ],
+)
+def test_the_offsets_that_are_named_are_the_zone_s_own_at_that_time(
+    zone: str, local: str, offsets: tuple[str, str]
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_instant(local, zone)
+    assert str(refused.value).endswith(f"write its offset after it, {offsets[0]} or {offsets[1]}")
+    instants = [parse_instant(f"{local}{offset}", zone) for offset in offsets]
+    # Of a time that comes twice, the first comes first.
+    assert (instants[0] < instants[1]) == ("comes twice" in str(refused.value))
+
+
 @pytest.mark.parametrize("text", ["", "noon", "2024-07-26T25:00", "0001-01-01T00:00+23:00"])
 def test_what_is_no_instant_is_refused_with_what_is_accepted(text: str) -> None:
     with pytest.raises(UsageError, match="write it in ISO 8601"):
