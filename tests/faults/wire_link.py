@@ -77,8 +77,9 @@ def reset(stage: Stage) -> None:
         with stage.fault():
             proxy.reset()
             eventually(lambda: recording.counts["connections"] == 2)
+            # A machine that stands still later on may cost one more.
+            assert (recording.counts["disconnects"], proxy.connections) == (1, 2)
         recording.wait(4)
-        assert (recording.counts["disconnects"], proxy.connections) == (1, 2)
     stage.check()
 
 
