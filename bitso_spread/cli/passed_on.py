@@ -67,7 +67,7 @@ def read_recording(context: typer.Context, leave_out: Sequence[str] = ENDS) -> R
             options=tuple(options),
             table=params["table"],
             simulated=params["environment"] == layout.SIMULATED,
-            batch_s=params["interval"] * params["batch_size"],
+            batch_s=(params["interval"] or 1) * params["batch_size"],
         )
     except UsageError as error:
         origins.add_notes(error, read)
