@@ -102,6 +102,12 @@ class Board:
         self._named = frozenset(books)
         self._past = {book: _Past(self._length) for book in sorted(self._named)}
 
+    def tick_every(self, interval: int) -> None:
+        """Take another interval, in seconds, before there is any row."""
+        self.interval = interval
+        self._length = max(1, SPAN_S // interval)
+        self._past = {book: _Past(self._length) for book in self._past}
+
     def add(self, samples: Iterable[Sample]) -> None:
         """Take note of rows; those of one book must come in order, or are passed over."""
         for sample in samples:

@@ -24,7 +24,7 @@ from bitso_spread.alerts.alerting import Alerting, AlertsNow
 from bitso_spread.alerts.channels import channels_of
 from bitso_spread.clock import DAY_S
 from bitso_spread.entries import Entries
-from bitso_spread.errors import LakeBusyError
+from bitso_spread.errors import LakeBusyError, LakeIdentityError
 from bitso_spread.exchange.book_list import BookList
 from bitso_spread.exchange.client import OrderBookClient, feed_url
 from bitso_spread.exchange.environment import Environment
@@ -37,7 +37,7 @@ from bitso_spread.lake.journal import Batch, Identity, WrittenFile
 from bitso_spread.lake.recorder import Entry, Recorder
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
-from bitso_spread.plan import Plan, Summary
+from bitso_spread.plan import OWN, Plan, SettledPlan, Summary
 from bitso_spread.publish.setup import make_publisher, see_to_leftovers
 from bitso_spread.pulse import Pulse
 from bitso_spread.sampling import Gap, Sampler, Tick
@@ -75,7 +75,9 @@ class Collector:
     ) -> None:
         feed_url(environment)
         self.environment = environment
-        self.plan = plan
+        self.plan: SettledPlan = plan.settled({})
+        """What is recorded, and how; until the table is open, as if it were new."""
+        self._asked = plan
         self.summary = Summary()
         self.client: OrderBookClient | None = None
         """The order-book client, once the books are known."""
@@ -95,7 +97,7 @@ class Collector:
         self._on_file = on_file
         self._on_object = on_object
         self._stop = threading.Event()
-        self._entries = Entries(plan, environment.name)
+        self._entries = Entries(self.plan, environment.name)
         self._books = BookList(environment, plan.books)
         self._recorder: Recorder | None = None
         self._remote: Remote | None = None
@@ -182,25 +184,25 @@ class Collector:
             ExchangeError: no book can be had, or one of them does not exist.
         """
         plan = self.plan
-        identity = Identity(
-            self.environment.name,
-            _hosts(self.environment),
-            plan.format,
-            plan.columns,
-            plan.interval,
-        )
         self.publisher = make_publisher(plan, lambda: self.books)
         first = FirstStart(layout.locate(plan.folder, plan.table), plan.table)
         try:
-            self._run(identity)
+            self._run()
+        except LakeIdentityError as error:
+            if error.differing and error.differing <= self._asked.left_open:
+                error.add_note(
+                    "nobody had settled that when this collection began: start it again, and it "
+                    "records what the table holds"
+                )
+            raise
         finally:
             if not self.summary.ticks:
                 first.undo()
         return self.summary
 
-    def _run(self, identity: Identity) -> None:
-        plan = self.plan
-        with Table(plan.folder, plan.table) as table, self._open_store(table, identity) as remote:
+    def _run(self) -> None:
+        with self._open_table() as table, self._open_store(table) as remote:
+            plan, identity = self.plan, self._identity
             table.recover(self._filed)
             table.claim(identity)
             see_to_leftovers(plan)
@@ -226,9 +228,35 @@ class Collector:
                     )
                     self._record(table, sampler, client, identity, None if mine else pulse)
 
-    def _open_store(
-        self, table: Table, identity: Identity
-    ) -> AbstractContextManager[Remote | None]:
+    @property
+    def _identity(self) -> Identity:
+        plan, environment = self.plan, self.environment
+        return Identity(
+            environment.name, _hosts(environment), plan.format, plan.columns, plan.interval
+        )
+
+    def _open_table(self) -> Table:
+        """Open the table, and settle what the plan leaves to it."""
+        table = Table(self.plan.folder, self.plan.table)
+        try:
+            held = table.identity()
+            if (url := self.plan.store) is not None and self._asked.left_open - held.keys():
+                from bitso_spread.cloud.remote import held_in_store  # noqa: PLC0415  (polars and an extra)
+
+                held = {**held_in_store(url, table.name), **held}
+            self.plan = self._asked.settled(held)
+        except BaseException:
+            table.close()
+            raise
+        self._entries = Entries(self.plan, self.environment.name)
+        new = self._asked.settled({})
+        own = [name for name in OWN if getattr(self.plan, name) != getattr(new, name)]
+        if own:
+            holds = ", ".join(f"{name} {getattr(self.plan, name)}" for name in own)
+            log.info("recording as the table is: %s", holds)
+        return table
+
+    def _open_store(self, table: Table) -> AbstractContextManager[Remote | None]:
         if (url := self.plan.store) is None:
             return nullcontext()
         from bitso_spread.cloud.remote import Remote  # noqa: PLC0415  (polars and an extra)
@@ -236,7 +264,7 @@ class Collector:
         self._remote = Remote(
             url,
             table,
-            identity,
+            self._identity,
             beat=self.beat,
             on_object=self._stored,
             stopping=self._stop,

@@ -12,14 +12,14 @@ from bitso_spread.lake.journal import Batch, Outage
 from bitso_spread.lake.outages import ABSENT, OutageLog
 from bitso_spread.lake.recorder import Entry
 from bitso_spread.model import Sample
-from bitso_spread.plan import Plan
+from bitso_spread.plan import SettledPlan
 from bitso_spread.sampling import Gap, Tick
 
 
 class Entries:
     """Makes the entries of one collection, whose ticks must come in order."""
 
-    def __init__(self, plan: Plan, environment: str) -> None:
+    def __init__(self, plan: SettledPlan, environment: str) -> None:
         self._plan = plan
         self._environment = environment
         self._batcher = Batcher(plan.batch_size, plan.interval, align=plan.align)

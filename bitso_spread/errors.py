@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class BitsoSpreadError(Exception):
     """Base of every error this package raises on purpose; its text is one line for a person."""
@@ -50,4 +52,13 @@ class LakeBusyError(LakeError):
 
 
 class LakeIdentityError(LakeError):
-    """The lake holds another environment, format, set of columns or interval."""
+    """The lake holds another environment, format, set of columns or interval.
+
+    Args:
+        message: says which.
+        differing: the fields of `bitso_spread.lake.journal.Identity` that differ, if it is known.
+    """
+
+    def __init__(self, message: str, differing: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.differing = frozenset(differing)

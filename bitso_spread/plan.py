@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from bitso_spread.alerts.config import Webhook
@@ -12,7 +13,7 @@ from bitso_spread.alerts.rules import AlertRules
 from bitso_spread.clock import check_interval
 from bitso_spread.cloud.address import is_url, parse
 from bitso_spread.cloud.local_half import local_half
-from bitso_spread.errors import UsageError
+from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake.columns import FIVE, check_columns
 from bitso_spread.lake.layout import SUFFIXES, TABLE
 from bitso_spread.lake.recorder import LeftBehind
@@ -43,6 +44,10 @@ class PublishPlan:
     properties: Properties = field(default_factory=Properties)
 
 
+OWN = ("format", "columns", "interval")
+"""What a plan may leave to the table."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is to be recorded, and how.
@@ -59,15 +64,19 @@ class Plan:
     """Of a lake in object storage: the folder for the journal, and for files on their way there;
     None for one of the user's own."""
     table: str = TABLE
-    format: str = "csv"
-    columns: str = FIVE
-    """``five`` or ``full``: see `bitso_spread.lake.columns`."""
-    interval: int = 1
-    """Seconds between ticks."""
+    format: str | None = None
+    """``csv`` or ``parquet``; None for the table's own, ``csv`` for a new one."""
+    columns: str | None = None
+    """``five`` or ``full``: see `bitso_spread.lake.columns`; None for the table's own, ``five``
+    for a new one."""
+    interval: int | None = None
+    """Seconds between ticks; None for the table's own, 1 for a new one."""
     batch_size: int = 600
     """Ticks in a batch."""
     ticks: int | None = None
     """End after so many; None: never."""
+    duration_s: float | None = None
+    """End after the ticks of so many seconds, if that is sooner; None: never."""
     align: bool = False
     refresh_after_s: float = 60.0
     max_wait_s: float = 60.0
@@ -80,12 +89,21 @@ class Plan:
     """None for nowhere, where samples that wait to be published go on waiting."""
 
     def __post_init__(self) -> None:
-        check_interval(self.interval)
-        if self.format not in SUFFIXES:
+        if self.interval is not None:
+            check_interval(self.interval)
+        if self.format is not None and self.format not in SUFFIXES:
             near = did_you_mean(self.format, SUFFIXES)
             raise UsageError(f"--format {self.format!r}: choose csv or parquet{near}")
-        check_columns(self.columns)
-        for name in ("batch_size", "refresh_after_s", "max_wait_s", "max_stale_s", "ticks"):
+        if self.columns is not None:
+            check_columns(self.columns)
+        for name in (
+            "batch_size",
+            "refresh_after_s",
+            "max_wait_s",
+            "max_stale_s",
+            "ticks",
+            "duration_s",
+        ):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0")
@@ -108,6 +126,47 @@ class Plan:
         if (url := self.store) is None:
             return Path(self.lake)
         return local_half(url) if self.state is None else Path(self.state)
+
+    @property
+    def left_open(self) -> frozenset[str]:
+        """The names of `OWN` that are left to the table."""
+        return frozenset(name for name in OWN if getattr(self, name) is None)
+
+    def settled(self, held: Mapping[str, str]) -> SettledPlan:
+        """Fill in what the table holds, where nothing else is asked for, or what a new one does.
+
+        Args:
+            held: see `bitso_spread.lake.table.Table.identity`; empty for a new table.
+
+        Raises:
+            LakeError: this version cannot record what the table holds.
+        """
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in self.left_open:
+            del values[name]
+            if name in held:
+                values[name] = held[name]
+        try:
+            values["interval"] = interval = int(values.get("interval", 1))
+            if self.duration_s is not None:
+                limit = math.ceil(self.duration_s / interval)
+                values["ticks"] = limit if self.ticks is None else min(limit, self.ticks)
+            return SettledPlan(**values)
+        except (UsageError, ValueError, ZeroDivisionError) as error:
+            holds = ", ".join(f"{name} {held[name]}" for name in OWN if name in held)
+            raise LakeError(
+                f"the table {self.table} holds {holds}, which this version cannot record: give "
+                "--lake another folder, or --table another name"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledPlan(Plan):
+    """A plan that leaves nothing to the table any more; by default what a new one holds."""
+
+    format: str = "csv"
+    columns: str = FIVE
+    interval: int = 1
 
 
 @dataclass(slots=True)

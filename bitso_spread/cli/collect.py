@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -26,9 +25,9 @@ from bitso_spread.cli.options import (
     ADVANCED,
     DEFAULT_BOOKS,
     BookOption,
-    ColumnsOption,
     EnvironmentOption,
     LakeOption,
+    RecordedColumnsOption,
     RestUrlOption,
     TableOption,
     WsUrlOption,
@@ -41,9 +40,10 @@ from bitso_spread.errors import ExchangeError, UsageError
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
-    from bitso_spread.collector import Collector, Plan
+    from bitso_spread.collector import Collector
     from bitso_spread.exchange.environment import Environment
     from bitso_spread.metrics.server import MetricsServer
+    from bitso_spread.plan import Plan
 
 
 @app.command("collect", rich_help_panel=RECORD)
@@ -66,12 +66,23 @@ def collect(
     ] = None,
     table: TableOption = layout.TABLE,
     format: Annotated[  # noqa: A002  (its environment variable is named after it)
-        str, typer.Option("--format", metavar="FORMAT", help="Of the files: csv or parquet.")
-    ] = "csv",
-    columns: ColumnsOption = "five",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            show_default="the table's own; csv",
+            help="Of the files: csv or parquet.",
+        ),
+    ] = None,
+    columns: RecordedColumnsOption = None,
     interval: Annotated[
-        int, typer.Option(metavar="SECONDS", help="Between ticks; must divide a day.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            metavar="SECONDS",
+            show_default="the table's own; 1",
+            help="Between ticks; must divide a day.",
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(metavar="N", help="Ticks in a batch, which becomes one file.")
     ] = 600,
@@ -159,8 +170,9 @@ def collect(
     Example: bitso-spread collect -b btc_mxn,usd_mxn --lake data --format parquet
     """
     show_log(debug=settings.debug, log_format=log_format)
+    from bitso_spread.cli.durations import parse_duration
     from bitso_spread.cli.exchange import open_environment
-    from bitso_spread.collector import Plan
+    from bitso_spread.plan import Plan
 
     plan = Plan(
         books=book or DEFAULT_BOOKS,
@@ -171,7 +183,8 @@ def collect(
         columns=columns,
         interval=interval,
         batch_size=batch_size,
-        ticks=_ticks(batches, duration, batch_size, interval),
+        ticks=_ticks(batches, batch_size),
+        duration_s=None if duration is None else parse_duration(duration),
         align=align,
         refresh_after_s=refresh_after,
         max_wait_s=max_wait,
@@ -189,15 +202,10 @@ def collect(
         _run(exchange, plan, metrics_host, metrics_port)
 
 
-def _ticks(batches: int | None, duration: str | None, batch_size: int, interval: int) -> int | None:
-    from bitso_spread.cli.durations import parse_duration
-
+def _ticks(batches: int | None, batch_size: int) -> int | None:
     if batches is not None and batches < 1:
         raise UsageError("--batches must be above 0")
-    limits = [] if batches is None else [batches * batch_size]
-    if duration is not None:
-        limits.append(math.ceil(parse_duration(duration) / max(interval, 1)))
-    return min(limits, default=None)
+    return None if batches is None else batches * batch_size
 
 
 def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int | None) -> None:

@@ -103,12 +103,17 @@ TableOption = Annotated[
     ),
 ]
 
-ColumnsOption = Annotated[
-    str,
+_COLUMNS_HELP = (
+    "five: time, book, bid, ask, spread; full: amounts at the top, the exchange's time, "
+    "age, state and source besides."
+)
+
+ColumnsOption = Annotated[str, typer.Option(metavar="WHICH", help=_COLUMNS_HELP)]
+
+RecordedColumnsOption = Annotated[
+    str | None,
     typer.Option(
-        metavar="WHICH",
-        help="five: time, book, bid, ask, spread; full: amounts at the top, the exchange's time, "
-        "age, state and source besides.",
+        "--columns", metavar="WHICH", show_default="the table's own; five", help=_COLUMNS_HELP
     ),
 ]
 

@@ -18,7 +18,7 @@ from bitso_spread.cli.config import FileValues
 from bitso_spread.cli.logs import be_quiet, is_quiet, say, warn
 from bitso_spread.cli.options import DEFAULT_BOOKS
 from bitso_spread.cloud.address import is_url
-from bitso_spread.errors import UsageError
+from bitso_spread.errors import LakeError, UsageError
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
@@ -63,15 +63,35 @@ def read_recording(context: typer.Context, leave_out: Sequence[str] = ENDS) -> R
     options += _from_files(read, settled, leave_out, params)
     try:
         _check(params)
+        held = _held_here(params)
         return Recording(
             options=tuple(options),
             table=params["table"],
             simulated=params["environment"] == layout.SIMULATED,
-            batch_s=params["interval"] * params["batch_size"],
+            batch_s=(params["interval"] or int(held.get("interval", 1))) * params["batch_size"],
+            held=frozenset(f"--{name}" for name in held),
         )
     except UsageError as error:
         origins.add_notes(error, read)
         raise
+
+
+def _held_here(params: dict[str, Any]) -> dict[str, str]:
+    """Give what the table holds that is meant, where it is on this host, and can be read."""
+    from bitso_spread.lake.records import read_identity
+    from bitso_spread.plan import OWN
+
+    lake, table = params["lake"], params["table"]
+    folder = params["state"] if lake is not None and is_url(lake) else lake
+    if folder is None:
+        # Of a container it is a volume.
+        return {}
+    try:
+        held = read_identity(layout.state_file(layout.locate(Path(folder), table), table))
+    except (LakeError, OSError):
+        # What it is, its recorder says.
+        return {}
+    return {name: held[name] for name in OWN if name in held}
 
 
 def _from_files(

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 
 from bitso_spread.cli.marks import label
 from bitso_spread.clock import DAY_S
-from bitso_spread.collector import Collector, Plan
+from bitso_spread.collector import Collector
 from bitso_spread.counting import word
 from bitso_spread.lake.heartbeat import Phase
 from bitso_spread.lake.journal import Batch, WrittenFile
+from bitso_spread.plan import SettledPlan
 from bitso_spread.sampling import Tick
 
 if TYPE_CHECKING:
+    from bitso_spread.board import Board
     from bitso_spread.cli.board_look import Progress, Scene
     from bitso_spread.cli.board_screen import Screen
 
@@ -75,12 +77,17 @@ class Live:
         self._stored = stored
         self._last_file = ""
         self._stop = threading.Event()
+        self._board: Board | None = None
         self._screen: Screen | None = None
 
-    def on_tick(self, tick: Tick, collector: Collector) -> None:  # noqa: ARG002  (as Lines)
+    def on_tick(self, tick: Tick, collector: Collector) -> None:
         """Hand over the rows of a tick."""
-        if self._screen is not None:
-            self._screen.put(tick.samples)
+        if self._screen is None or self._board is None:
+            return
+        if self._board.interval != collector.plan.interval:
+            # The table's own, which was not known before it was open.
+            self._board.tick_every(collector.plan.interval)
+        self._screen.put(tick.samples)
 
     def on_file(self, path: Path, batch: Batch, rows: int) -> None:
         """Take note of a file."""
@@ -105,7 +112,7 @@ class Live:
         from bitso_spread.board import Board
         from bitso_spread.cli.board_screen import Screen
 
-        board = Board(collector.plan.interval)
+        board = self._board = Board(collector.plan.interval)
         self._screen = Screen(
             board,
             lambda scene: self._dress(scene, collector),
@@ -141,7 +148,9 @@ def _waiting(collector: Collector) -> str:
     return f"waiting for the first data{why}"
 
 
-def progress_of(tick: int, done: int, taken: int, plan: Plan, last_file: str) -> Progress | None:
+def progress_of(
+    tick: int, done: int, taken: int, plan: SettledPlan, last_file: str
+) -> Progress | None:
     """Give how far a batch is that has `done` ticks up to `tick`, the collection's `taken`-th.
 
     None where the collection is over, and no other batch follows.
@@ -155,7 +164,7 @@ def progress_of(tick: int, done: int, taken: int, plan: Plan, last_file: str) ->
     return Progress(done, size, last, last_file) if size else None
 
 
-def last_tick_of_batch(tick: int, done: int, plan: Plan) -> int:
+def last_tick_of_batch(tick: int, done: int, plan: SettledPlan) -> int:
     """Give the tick with which a batch ends that has `done` ticks up to `tick`: its file follows.
 
     The next batch's where none is open; ticks are seconds since the epoch.

@@ -76,7 +76,7 @@ def systemd(
 
     The lake is /var/lib/bitso-spread/lake unless --lake names another,
     absolute one. Parquet with the full columns is taken unless --format
-    and --columns say otherwise.
+    and --columns say otherwise, or --lake has the table already.
 
     Example: bitso-spread service systemd -b btc_mxn --lake /srv/lake
     """
@@ -158,6 +158,9 @@ def _print(recording: Recording, text: str, *, advises: bool = True) -> None:
         return
     for name, value in recording.advised:
         say(f"{name} {value} is advised, and taken since {name} was not given")
+    if recording.left_to_table:
+        options = " and ".join(recording.left_to_table)
+        say(f"{options}: not given, and left to the table, which is there already")
     _tell_of_secrets(recording)
 
 

@@ -114,5 +114,6 @@ def _compare(store: ObjectStore, table: str, held: Mapping[str, str], identity: 
         asked = ", ".join(f"{name} {wanted[name]}" for name in differing)
         raise LakeIdentityError(
             f"the table {table} of {store.address} holds {holds}, and {asked} was asked for: they "
-            "never mix; give --lake another prefix, or --table another name"
+            "never mix; give --lake another prefix, or --table another name",
+            differing,
         )

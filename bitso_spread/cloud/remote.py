@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from bitso_spread.clock import monotonic
-from bitso_spread.cloud.claim import check_identity, claim
+from bitso_spread.cloud.claim import check_identity, claim, held_identity
 from bitso_spread.cloud.connect import Patience
 from bitso_spread.cloud.half import half_of
 from bitso_spread.cloud.keeper import LeaseKeeper, Standing
@@ -40,6 +40,16 @@ it a minute in all."""
 _POLL_S = 0.05
 # A store that was there before is not waited for longer at a start: seconds pass meanwhile.
 _SLOW_S = 5.0
+
+
+def held_in_store(url: str, table: str) -> dict[str, str]:
+    """Give what a table holds in the store; empty where nobody has written it down.
+
+    Raises:
+        UsageError, MissingExtraError, RefusedError: see `bitso_spread.cloud.objects.open_store`.
+        LakeError: the store cannot tell.
+    """
+    return held_identity(open_store(url, patience=BRISK), table)
 
 
 class Remote(Running):

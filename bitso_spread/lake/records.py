@@ -72,6 +72,18 @@ def _date_of(day: int) -> int:
     return Partition.of("", day * DAY_S).date
 
 
+def read_identity(path: Path) -> dict[str, str]:
+    """Give what the table of the journal at a path holds, empty where there is none.
+
+    Raises:
+        LakeError: it cannot be read, or a newer version of this package made it.
+    """
+    if not path.is_file():
+        return {}
+    with _private_state(path) as state:
+        return state.identity()
+
+
 def read_records(path: Path | None) -> Records | None:
     """Read the journal at a path as it stands now; None where there is none, or no path.
 
@@ -81,10 +93,16 @@ def read_records(path: Path | None) -> Records | None:
     if path is None or not path.is_file():
         return None
     taken_at = time.time()
+    with _private_state(path) as state:
+        return _records(state, taken_at)
+
+
+@contextmanager
+def _private_state(path: Path) -> Iterator[LakeState]:
     with _private_copy(path) as copy:
         try:
             with LakeState(copy) as state:
-                return _records(state, taken_at)
+                yield state
         except sqlite3.Error as error:
             raise LakeError(f"{path} cannot be read: {error}") from error
         except LakeError as error:

@@ -77,7 +77,8 @@ class LakeState(Closing):
             asked = ", ".join(f"{name} {wanted[name]}" for name in differing)
             raise LakeIdentityError(
                 f"this table holds {holds}, and {asked} was asked for: they never mix; "
-                "give --lake another folder, or --table another name"
+                "give --lake another folder, or --table another name",
+                differing,
             )
 
     def identity(self) -> dict[str, str]:

@@ -91,6 +91,17 @@ class Table(Closing):
         except sqlite3.Error as error:
             raise self._refused(error) from error
 
+    def identity(self) -> dict[str, str]:
+        """Give what the table holds, as far as that is known and settled: see `Identity`.
+
+        Raises:
+            LakeError: the disk refuses.
+        """
+        try:
+            return self._state.identity()
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+
     def marks(self) -> dict[str, int]:
         """Give the last tick ever recorded of each book.
 

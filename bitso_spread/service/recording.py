@@ -35,6 +35,8 @@ class Recording:
     simulated: bool
     batch_s: int
     """Seconds in a batch."""
+    held: frozenset[str] = frozenset()
+    """The options, such as ``--format``, that a table which is there already answers itself."""
 
     def __post_init__(self) -> None:
         for name, value in self.options:
@@ -48,9 +50,15 @@ class Recording:
 
     @property
     def advised(self) -> tuple[tuple[str, str], ...]:
-        """The options that are advised and were not given."""
-        given = {name for name, _ in self.options}
+        """The options that are advised, and were not given nor are for the table to answer."""
+        given = {name for name, _ in self.options} | self.held
         return tuple(pair for pair in ADVISED if pair[0] not in given)
+
+    @property
+    def left_to_table(self) -> tuple[str, ...]:
+        """The options that are advised for a new table, and left to the one that is there."""
+        given = {name for name, _ in self.options}
+        return tuple(name for name, _ in ADVISED if name in self.held - given)
 
     @property
     def store(self) -> str | None:

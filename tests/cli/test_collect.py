@@ -171,7 +171,7 @@ def test_full_columns_tell_how_each_row_came_to_be_known(
         assert row["source"] in {"feed", "rest"}
     _, five, _ = run("query", "--lake", str(tmp_path))
     assert [[*row.values()] for row in rows(five)] == [[*row.values()][:5] for row in told]
-    status, _, err = run("collect", *here(exchange), *lake, "--format", form)
+    status, _, err = run("collect", *here(exchange), *lake, "--format", form, "--columns", "five")
     assert status == 1
     assert "this table holds columns full, and columns five was asked for" in err
 
@@ -285,3 +285,38 @@ def test_the_parts_of_the_program_that_help_does_not_need_are_not_loaded() -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_not_typed_is_as_the_table_has_it(
+    start: Start, run: Run, exchange: SimulatedExchange, tmp_path: Path
+) -> None:
+    lake = ["--lake", str(tmp_path), "-b", "btc_mxn"]
+    typed = ["--format", "parquet", "--columns", "full", "--interval", "2"]
+    first = start("collect", *here(exchange), *lake, *typed, "--duration", "2s")
+    _, err = first.communicate(timeout=60)
+    assert first.returncode == 0, err
+    later = start("collect", *here(exchange), *lake, "--duration", "4s", "--verbose")
+    _, err = later.communicate(timeout=60)
+    assert later.returncode == 0, err
+    assert "recording as the table is: format parquet, columns full, interval 2" in err
+    assert "--format the table's own; csv (default)" in err
+    assert "btc_mxn: 2 SIMULATED rows" in err
+    files = [path for path in (tmp_path / "BitsoSpreadMonitor").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".parquet"}
+    for name, value, holds in (
+        ("format", "csv", "parquet"), ("columns", "five", "full"), ("interval", "1", "2"),
+    ):  # fmt: skip
+        status, _, err = run("collect", *here(exchange), *lake, f"--{name}", value)
+        assert status == 1
+        assert f"this table holds {name} {holds}, and {name} {value} was asked for" in err
+
+
+def test_a_variable_asks_as_well_as_an_option(
+    run: Run, exchange: SimulatedExchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = ["--lake", str(tmp_path), "-b", "btc_mxn"]
+    assert run("collect", *here(exchange), *lake, "--duration", "1s")[0] == 0
+    monkeypatch.setenv("BITSO_SPREAD_COLLECT_FORMAT", "parquet")
+    status, _, err = run("collect", *here(exchange), *lake, "--duration", "1s")
+    assert status == 1
+    assert "holds format csv, and format parquet was asked for" in err

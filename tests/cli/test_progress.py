@@ -10,7 +10,7 @@ import pytest
 
 from bitso_spread.cli.progress import last_tick_of_batch, progress_of
 from bitso_spread.lake.batching import Batcher
-from bitso_spread.plan import Plan
+from bitso_spread.plan import SettledPlan
 from bitso_spread.sim.server import SimulatedExchange
 from tests.cli.support import here
 from tests.cli.terminal import CLEAR, LEAVE, PROGRAM, TerminalProgram, plain
@@ -25,7 +25,9 @@ DAY = 1_789_948_800
 def test_the_next_file_is_foretold_as_it_comes(
     start: int, size: int, interval: int, *, align: bool
 ) -> None:
-    plan = Plan(books=["btc_mxn"], lake=Path(), batch_size=size, interval=interval, align=align)
+    plan = SettledPlan(
+        books=["btc_mxn"], lake=Path(), batch_size=size, interval=interval, align=align
+    )
     batcher = Batcher(size, interval, align=align)
     start -= start % interval
     foretold = None
@@ -47,7 +49,7 @@ def test_the_next_file_is_foretold_as_it_comes(
 def test_the_end_of_a_collection_ends_its_last_batch(
     done: int, taken: int, told: tuple[int, int, int] | None
 ) -> None:
-    plan = Plan(books=["btc_mxn"], lake=Path(), ticks=1200)
+    plan = SettledPlan(books=["btc_mxn"], lake=Path(), ticks=1200)
     progress = progress_of(DAY + 600, done, taken, plan, "")
     assert told == (progress and (progress.done, progress.size, progress.next_file - DAY - 600))
 

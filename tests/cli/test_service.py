@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from bitso_spread.lake.journal import Identity
+from bitso_spread.lake.layout import TABLE, state_file
+from bitso_spread.lake.state import LakeState
 from tests.cli.support import Run, commands
 from tests.service.support import AWKWARD, argv_of_systemd
 
@@ -195,6 +198,31 @@ def test_what_is_advised_is_said_and_gives_way(kind: str, run: Run) -> None:
     _, out, err = run("service", kind, "--format", "csv", "--columns=five")
     assert command_of(kind, out)[2:6] == ["--format", "csv", "--columns", "five"]
     assert err == ""
+
+
+@pytest.mark.parametrize("kind", ["systemd", "compose", "airflow"])
+def test_nothing_is_advised_that_contradicts_a_table_which_is_there(
+    kind: str, run: Run, tmp_path: Path
+) -> None:
+    with LakeState(state_file(tmp_path, TABLE)) as state:
+        held = Identity("production", None, "csv", "five", 2)
+        state.claim(held, settle=True)
+    before = sorted(tmp_path.rglob("*"))
+    options = ["--lake", str(tmp_path), "--batch-size", "300"]
+    status, out, err = run("service", kind, *options)
+    assert status == 0
+    assert "--format" not in out
+    assert "--columns" not in out
+    assert err == (
+        "bitso-spread: --format and --columns: not given, and left to the table, which is there "
+        "already\n"
+    )
+    # The interval, too, is the table's.
+    assert kind != "airflow" or "*/10 * * * *" in out
+    assert sorted(tmp_path.rglob("*")) == before
+    _, out, err = run("service", kind, *options, "--format", "csv")
+    assert "--columns" not in out
+    assert err.startswith("bitso-spread: --columns: not given")
 
 
 @pytest.mark.parametrize(

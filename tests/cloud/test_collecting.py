@@ -332,3 +332,29 @@ def test_the_local_locks_are_free_again_afterwards(
     collector(exchange, s3, tmp_path, ticks=2).run()
     with Table(tmp_path) as table:
         table.lock(BOOKS)
+
+
+def test_what_nobody_asks_for_is_as_the_store_has_it_on_another_host_too(
+    s3: S3, exchange: SimulatedExchange, tmp_path: Path
+) -> None:
+    asked = {"format": "parquet", "columns": "full", "interval": 2}
+    collector(exchange, s3, tmp_path / "one", ticks=2, **asked).run()
+    other = collector(exchange, s3, tmp_path / "two", ticks=2)
+    other.run()
+    plan = other.plan
+    assert {"format": plan.format, "columns": plan.columns, "interval": plan.interval} == asked
+    data = [key for key in keys_in(s3.store()) if "date=" in key]
+    assert {Path(key).suffix for key in data} == {".parquet"}
+    with pytest.raises(LakeIdentityError, match="holds interval 2, and interval 1 was asked for"):
+        collector(exchange, s3, tmp_path / "three", ticks=1, interval=1).run()
+
+
+def test_a_start_that_knows_what_the_table_holds_does_not_ask_a_store_that_is_away(
+    s3: S3, exchange: SimulatedExchange, tmp_path: Path
+) -> None:
+    collector(exchange, s3, tmp_path, ticks=2, format="parquet").run()
+    s3.gateway.go_down()
+    again = collector(exchange, s3, tmp_path, ticks=1)
+    again.run()
+    assert again.plan.format == "parquet"
+    assert again.summary.ticks == 1

@@ -104,7 +104,9 @@ def test_simulated_rows_and_others_never_mix(tmp_path: Path) -> None:
     assert not (tmp_path / "lake").exists()
     assert bring(tmp_path / "lake", simulated).environment == "sim"
     assert [path.name for path in table_files(tmp_path / "lake")] == [name]
-    with pytest.raises(LakeIdentityError, match="environment sim, and environment production"):
+    with pytest.raises(
+        LakeIdentityError, match="environment sim, and the source holds environment production"
+    ):
         bring(tmp_path / "lake", real)
     assert len(in_lake(tmp_path / "lake")) == 5
 
@@ -288,3 +290,17 @@ def test_a_lake_with_compacted_days_goes_in_once(
     assert in_lake(tmp_path / "other") == in_lake(compacted)
     (day,) = (compacted / "BitsoSpreadDaily").rglob("*.parquet")
     assert bring(tmp_path / "third", day).taken == 15
+
+
+def test_what_the_source_holds_is_called_so_and_not_asked_for(tmp_path: Path) -> None:
+    name = layout.file_name("sim", "btc_mxn", NOON, "csv")
+    simulated = a_source(tmp_path / "sim", rows_from(NOON, 5), name)
+    real = a_source(tmp_path / "real", rows_from(NOON, 5))
+    bring(tmp_path / "lake", real)
+    with pytest.raises(LakeIdentityError) as refused:
+        bring(tmp_path / "lake", simulated)
+    assert str(refused.value) == (
+        "this table holds environment production, and the source holds environment sim: they "
+        "never mix; give --lake another folder, or --table another name"
+    )
+    assert in_lake(tmp_path / "lake") == bids(rows_from(NOON, 5))

@@ -43,7 +43,7 @@ from bitso_spread.lake.importing.reading import (
     read_rows,
     read_together,
 )
-from bitso_spread.lake.importing.request import Wanted, find
+from bitso_spread.lake.importing.request import Found, Wanted, find
 from bitso_spread.lake.importing.sifting import TICK, Rules, Sieve
 from bitso_spread.lake.importing.sources import SourceFile
 from bitso_spread.lake.importing.spool import Spool
@@ -153,6 +153,7 @@ def import_rows(
             outcome = Imported(found.environment, unlisted=found.unlisted)
             work = _Import(target, state, outcome, on_progress)
             if held := state.identity():
+                _check_environment(held, found)
                 target.claim(wanted.identity(held, full=False))
             spool = Spool(folder)
             full = work.read(found.files, spool, on_bad)
@@ -173,6 +174,17 @@ def import_rows(
             ) from error
         finally:
             state.close()
+
+
+def _check_environment(held: dict[str, str], found: Found) -> None:
+    """Check that the table holds what the sources were recorded from, which nobody asks for."""
+    if held.get("environment", found.environment) != found.environment:
+        source = "source holds" if len(found.files) + len(found.journals) == 1 else "sources hold"
+        raise LakeIdentityError(
+            f"this table holds environment {held['environment']}, and the {source} environment "
+            f"{found.environment}: they never mix; give --lake another folder, or --table another "
+            "name"
+        )
 
 
 def _date(day: int) -> int:
