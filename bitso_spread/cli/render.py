@@ -206,6 +206,8 @@ def _write_parquet(
     import polars as pl
     from polars.io.plugins import register_io_source
 
+    from bitso_spread.lake.disk_errors import os_error_in
+
     first = next(frames)
 
     def source(*_: object) -> Iterator[pl.DataFrame]:
@@ -220,6 +222,10 @@ def _write_parquet(
         try:
             rows.sink_parquet(whole, compression="zstd", metadata=lambda _: metadata())
         except pl.exceptions.ComputeError as error:
+            if (of_system := os_error_in(error)) is not None:
+                raise BitsoSpreadError(
+                    f"cannot write Parquet in {tempfile.gettempdir()}: {of_system.strerror}"
+                ) from error
             raise BitsoSpreadError(f"cannot write Parquet: {str(error).splitlines()[0]}") from error
         whole.seek(0)
         shutil.copyfileobj(whole, out)
