@@ -12,7 +12,7 @@ import typer
 
 from bitso_spread.cli.app import KEEP, app
 from bitso_spread.cli.bars import bars
-from bitso_spread.cli.logs import warn
+from bitso_spread.cli.logs import say, warn
 from bitso_spread.cli.marks import Marks
 from bitso_spread.cli.options import (
     HeldLakeOption,
@@ -83,6 +83,18 @@ def import_(
             help="Of a new lake, between ticks; rows between them are refused.",
         ),
     ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            "--environment",
+            "-e",
+            envvar="BITSO_SPREAD_ENVIRONMENT",
+            metavar="NAME",
+            show_default="production",
+            help="What files were recorded from that do not tell it themselves: production, stage, "
+            "sim or another host. Ours tell it by their names, and Parquet of query does.",
+        ),
+    ] = None,
     skip_bad: Annotated[
         bool,
         typer.Option(
@@ -117,6 +129,7 @@ def import_(
             file_format=file_format,
             columns=columns,
             interval=interval,
+            environment=environment,
             merge=merge,
             on_bad=(lambda error: warn(f"passed over: {error}")) if skip_bad else None,
             on_progress=lambda step, done, of: show(_STEPS[step], done, of),
@@ -124,6 +137,12 @@ def import_(
     marks = Marks()
     if done.read:
         marks.add(done.environment)
+    if done.unlabelled and done.books:
+        are = many(done.unlabelled, "row", ("is", "are"))
+        say(
+            f"{are} of files that do not say what they were recorded from, and count as "
+            "production; --environment sim says otherwise"
+        )
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with stdout() as out:
         for line in _report(done, place, marks.title()):

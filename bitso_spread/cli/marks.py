@@ -31,9 +31,12 @@ class Marks:
 
     def __init__(self) -> None:
         self._labels: dict[str, str] = {}
+        self.environments: set[str] = set()
+        """All that were taken note of, production too."""
 
     def add(self, environment: str) -> None:
         """Take note of an environment that rows were recorded from."""
+        self.environments.add(environment)
         if environment == layout.PRODUCTION or environment in self._labels:
             return
         self._labels[environment] = label(environment)

@@ -120,6 +120,7 @@ def query(
     Example: bitso-spread query --date today --book btc_mxn --every 10m
     """
     from bitso_spread.lake.filters import Question
+    from bitso_spread.lake.origin import to_metadata
     from bitso_spread.lake.reader import Lake, Told
     from bitso_spread.lake.summary import THRESHOLDS
 
@@ -144,7 +145,14 @@ def query(
             frames = place.stream(columns=columns, limit=limit, **told, **question)
             if output is not None and is_watched():
                 frames = _followed(frames, sorted(place.books_by_day(**question)), show)
-        rows = write(frames, file_format=chosen, output=output, tz=tz, title=marks.title)
+        rows = write(
+            frames,
+            file_format=chosen,
+            output=output,
+            tz=tz,
+            title=marks.title,
+            metadata=lambda: to_metadata(marks.environments),
+        )
     skipped.report()
     if output is not None:
         say(f"{counted(rows)} in {output.absolute()}")

@@ -78,6 +78,7 @@ def write(
     output: Path | None = None,
     tz: str = "UTC",
     title: Callable[[], str | None] = lambda: None,
+    metadata: Callable[[], dict[str, str]] = dict,
 ) -> int:
     """Write frames of the same columns to stdout, or to a file, and give the number of rows.
 
@@ -87,6 +88,7 @@ def write(
         output: the file, which is replaced whole or not at all; None is stdout.
         tz: the zone in which times are shown with their offset; Parquet keeps the instants.
         title: what stands above a table; asked for after the last frame.
+        metadata: what Parquet says of its rows beside them; asked for after the last frame.
 
     Raises:
         BitsoSpreadError: the file, or stdout, cannot be written.
@@ -99,7 +101,7 @@ def write(
         if file_format is Format.TABLE:
             _write_table(counted, out, tz, title, colour=output is None and is_terminal(sys.stdout))
         elif file_format is Format.PARQUET:
-            _write_parquet(counted, out)
+            _write_parquet(counted, out, metadata)
         else:
             writers = {
                 Format.CSV: _write_csv,
@@ -195,12 +197,16 @@ def _write_json(frames: Iterable[pl.DataFrame], out: BinaryIO) -> None:
     out.write(b"[]\n" if before.startswith("[") else b"\n]\n")
 
 
-def _write_parquet(frames: Iterator[pl.DataFrame], out: BinaryIO) -> None:
+def _write_parquet(
+    frames: Iterator[pl.DataFrame], out: BinaryIO, metadata: Callable[[], dict[str, str]]
+) -> None:
     import shutil
     import tempfile
 
     import polars as pl
     from polars.io.plugins import register_io_source
+
+    from bitso_spread.lake.disk_errors import os_error_in
 
     first = next(frames)
 
@@ -214,8 +220,12 @@ def _write_parquet(frames: Iterator[pl.DataFrame], out: BinaryIO) -> None:
     # writes to a file without a name, and what goes further is copied.
     with tempfile.TemporaryFile() as whole:
         try:
-            rows.sink_parquet(whole, compression="zstd")
+            rows.sink_parquet(whole, compression="zstd", metadata=lambda _: metadata())
         except pl.exceptions.ComputeError as error:
+            if (of_system := os_error_in(error)) is not None:
+                raise BitsoSpreadError(
+                    f"cannot write Parquet in {tempfile.gettempdir()}: {of_system.strerror}"
+                ) from error
             raise BitsoSpreadError(f"cannot write Parquet: {str(error).splitlines()[0]}") from error
         whole.seek(0)
         shutil.copyfileobj(whole, out)

@@ -73,11 +73,12 @@ def snapshot(
     with open_environment(environment, rest_url, ws_url) as source, RestClient(source) as client:
         books, unknown = wanted.among({info.book for info in client.available_books()})
         looks = look(client, books, levels=depth is not None)
-    if depth is None:
-        _show_quotes(looks, monotonic(), source, chosen_format(format))
-    else:
-        _show_depth(looks, depth, source, chosen_format(format))
     failed = [seen for seen in looks if seen.error]
+    # Where nothing could be had, a header alone would pass for an answer.
+    if depth is None and (looks or not unknown):
+        _show_quotes(looks, monotonic(), source, chosen_format(format))
+    elif depth is not None and (len(failed) < len(looks) or not (failed or unknown)):
+        _show_depth(looks, depth, source, chosen_format(format))
     for error in unknown:
         say_unknown(error)
     for seen in failed:

@@ -113,7 +113,8 @@ def gather(
     limits = _checked(thresholds)
     seen = audit(lake, on_progress=partial(on_progress, "checking"), **question)
     days = _by_book([day for day in seen.days if day.expected])
-    if not days:
+    # What has come so far may all be in the journal, of which nothing can be drawn.
+    if not days or not lake.dates():
         raise NothingToReportError(f"there is nothing to report: {lake.name} has no such row")
     on_progress("statistics", 0, 1)
     # What is wrong with a file is told once: below.

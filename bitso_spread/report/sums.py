@@ -68,7 +68,7 @@ class Sums:
     def _of(self, book: str) -> pl.DataFrame:
         found = [cells.filter(pl.col("book") == book) for cells in self._cells]
         if not found:
-            return pl.DataFrame(schema=dict.fromkeys((_CELL, *_NAMES), pl.Float64))
+            return pl.DataFrame(schema=dict.fromkeys((_CELL, *_SUMMED), pl.Float64))
         return pl.concat(found)
 
     def cut_to_rows(self) -> Grid:
@@ -106,6 +106,7 @@ class Sums:
         return bins.with_counts(counts)
 
 
+_SUMMED = ("rows", "known", "spread", "bid", "ask", "min", "max", "low", "high")
 _NAMES = ("rows", "known", "mean", "min", "max", "bid", "ask", "low", "high")
 
 

@@ -21,6 +21,14 @@ HISTORY = DAY - 500 * 86_400
 """Long over, whenever the tests run."""
 
 
+def unlabelled(rows: str) -> str:
+    """What is said of rows that were taken of files that do not tell where they come from."""
+    return (
+        f"bitso-spread: {rows} of files that do not say what they were recorded from, and count as "
+        "production; --environment sim says otherwise\n"
+    )
+
+
 @pytest.fixture
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "lake"
@@ -33,7 +41,7 @@ def test_it_says_what_was_taken_and_the_second_time_that_nothing_was(
 ) -> None:
     source = str(a_source(tmp_path, rows_from(HISTORY, 1200)))
     status, out, err = run("import", source)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, unlabelled("1,200 rows are"))
     assert out == (
         f"1,200 rows read from 1 file, for {lake}\n"
         "  1,200 taken\n"
@@ -55,7 +63,9 @@ def test_refused_rows_are_status_1_with_each_reason_and_an_example(
     source = a_text(tmp_path, off + good + "x,y\n")
     status, out, err = run("import", str(source))
     assert status == 1
-    assert err == "bitso-spread: not all of it was taken: 2 of 3 rows were refused\n"
+    assert err == unlabelled("2 rows are") + (
+        "bitso-spread: not all of it was taken: 2 of 3 rows were refused\n"
+    )
     assert out == (
         f"3 rows read from 1 file, for {lake}\n"
         "  1 taken\n"
@@ -115,7 +125,7 @@ def test_overlapping_seconds_are_refused_and_merge_takes_the_better_and_lists_wh
     assert status == 1
     assert "refused: 13 of seconds that the lake tells otherwise (--merge takes the better" in out
     status, out, err = run("import", str(source), "--merge")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, unlabelled("14 rows are"))
     lines = out.splitlines()
     assert lines[:4] == [
         f"14 rows read from 1 file, for {lake}",
@@ -176,7 +186,8 @@ def test_a_folder_that_cannot_be_read_ends_it_and_skip_bad_passes_over_it(
     )
     status, out, err = run("import", str(source), "--skip-bad")
     assert (status, out.splitlines()[1]) == (1, "  3 taken")
-    first, second, last = err.splitlines()
+    first, second, note, last = err.splitlines()
+    assert f"{note}\n" == unlabelled("3 rows are")
     assert first == f"bitso-spread: passed over: {source}/closed cannot be read: Permission denied"
     assert second.startswith(f"bitso-spread: passed over: {source}/bad.parquet cannot be read: ")
     assert last == "bitso-spread: not all of it was taken: 1 file and 1 folder could not be read"

@@ -15,6 +15,9 @@ from bitso_spread.alerts.events import Alert, Kind
 from bitso_spread.lake.alert_log import AlertLog, alert_file
 from bitso_spread.lake.layout import TABLE
 from tests.cli.support import Run
+from tests.lake.audit_support import record
+from tests.lake.import_support import rows_from
+from tests.lake.support import NOON
 from tests.report.support import START, put
 
 
@@ -34,6 +37,32 @@ def test_it_makes_one_file(run: Run, lake: Path, tmp_path: Path) -> None:
     assert text.rstrip().endswith("</html>")
     assert "2024-07-26 03:15:00 UTC to 2024-07-26 03:15:03 UTC" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "report.html"]
+
+
+@pytest.mark.parametrize("asked", [[], ["--date", "2026-09-21"], ["--book", "btc_mxn"]])
+def test_a_lake_whose_first_batch_is_not_finished_holds_nothing_yet(
+    run: Run, tmp_path: Path, asked: list[str]
+) -> None:
+    lake, page = tmp_path / "fresh", tmp_path / "report.html"
+    (lake / TABLE).mkdir(parents=True)
+    record(lake, rows_from(NOON, 5), write=False)
+    status, out, err = run("report", "--lake", str(lake), "--output", str(page), *asked)
+    assert (status, out) == (1, "")
+    assert err == (
+        f"bitso-spread: there is nothing to report: the table {TABLE} in {lake} holds nothing yet: "
+        "rows come with the first batch that is finished\n"
+    )
+    assert not page.exists()
+
+
+def test_a_day_whose_rows_are_all_in_the_journal_is_told_without_them(
+    run: Run, lake: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    record(lake, rows_from(NOON, 5), write=False)
+    asked = "--date", "2026-09-21", "--output", str(page)
+    assert run("report", "--lake", str(lake), *asked) == (0, "", "")
+    assert "btc_mxn" in page.read_text()
 
 
 def test_a_pipe_gets_the_same_page(run: Run, lake: Path) -> None:

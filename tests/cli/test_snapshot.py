@@ -72,6 +72,23 @@ def test_a_book_without_a_quote_is_unknown_and_says_why(run: Run, books: str) ->
     assert "crossed" in line
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "table"])
+@pytest.mark.parametrize("more", [[], ["--depth", "2"]])
+def test_nothing_is_on_stdout_where_no_book_could_be_had(
+    run: Run, exchange: SimulatedExchange, form: str, more: list[str]
+) -> None:
+    status, out, err = run("snapshot", *here(exchange), "-b", "btc_mnx", "--format", form, *more)
+    assert (status, out) == (1, "")
+    assert "there is no book btc_mnx; did you mean btc_mxn" in err
+
+
+def test_no_header_is_on_stdout_where_no_book_has_a_depth(run: Run) -> None:
+    with SimulatedExchange(CrossedMarket()) as exchange:
+        status, out, err = run("snapshot", *here(exchange), "-b", "usd_mxn", "--depth", "2")
+    assert (status, out) == (1, "")
+    assert "crossed" in err
+
+
 def test_what_is_not_known_is_null_in_json(run: Run) -> None:
     with SimulatedExchange(CrossedMarket()) as exchange:
         status, out, _ = run("snapshot", *here(exchange), "--format", "json")

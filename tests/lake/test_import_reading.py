@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from bitso_spread.errors import LakeError
 from bitso_spread.lake.columns import COLUMNS, FULL, SCHEMAS
 from bitso_spread.lake.importing import reading
 from bitso_spread.lake.importing.outcome import Example, Reason
@@ -35,7 +36,7 @@ FULL_ROWS = st.tuples(
 LINES = st.one_of(
     ROWS.map(",".join),
     ROWS.map(",".join),
-    st.sampled_from(["", "x", "a,b,c,d,e,f", ",,,,", "\r", "2026"]),
+    st.sampled_from(["", "x", "1,b,c,d,e,f", ",,,,", "\r", "2026"]),
 )
 TEXTS = st.tuples(st.lists(LINES, max_size=4), st.sampled_from(["", "\n"])).map(
     lambda parts: "\n".join(parts[0]) + parts[1]
@@ -158,3 +159,48 @@ def test_files_are_read_together_only_where_they_are_small_and_of_one_form(
         ["f", "g"],
     ]
     assert [file.number for group in groups for file in group] == [*range(7)]
+
+
+A_ROW = "2026-09-21T12:00:00Z,btc_mxn,100.0,200.0,50.0\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("time,symbol,b,a,s", "header with unknown names (time, symbol, b, a, s): the columns are"),
+        ('"Time (UTC)",Book,Bid,Ask,Spread %', "(Time (UTC), Book, Bid, Ask, Spread %)"),
+        ("\ufefftime,symbol,b,a,s,more", "(time, symbol, b, a, s, more)"),
+        (";".join(COLUMNS), "apart by semicolons, not by commas: orderbook_timestamp;book"),
+        (A_ROW.strip().replace(",", ";"), "apart by semicolons, not by commas: 2026-09-21"),
+        ("2026-09-21T12:00:00Z;btc_mxn;100,0;200,0;50,0", "apart by semicolons"),
+        (A_ROW.strip().replace(",", "\t"), "apart by tabs, not by commas"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_file_whose_first_line_shows_that_it_is_of_another_form_is_refused(
+    tmp_path: Path, header: str, says: str, count: int
+) -> None:
+    files = write(str(tmp_path), [f"{header}\n{A_ROW}"] * count)
+    assert count == 1 or read_together(files, lambda *_: None) is None
+    with pytest.raises(LakeError, match=r"\.csv cannot be imported") as caught:
+        [*read_rows(files[0], lambda *_: None)]
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["soon,btc_mxn,1,2,3", "time,btc_mxn,nan,inf,x", "x,y", "a,a,b,c,d", ",book,bid,ask,spread"],
+)
+def test_a_first_line_that_may_be_a_row_is_refused_alone(tmp_path: Path, line: str) -> None:
+    (file,) = write(str(tmp_path), [f"{line}\n{A_ROW}"])
+    refused: Refusals = []
+    rows = pl.concat(read_rows(file, into(refused)))
+    assert rows.height == 1
+    assert [(count, lines) for _, _, count, lines in refused] == [(1, [1])]
+
+
+def test_names_that_are_ours_in_any_order_are_no_unknown_header(tmp_path: Path) -> None:
+    header = ",".join(reversed(COLUMNS)) + ",a;b;c;d;e\n"
+    row = ",".join(reversed(A_ROW.strip().split(","))) + ",x\n"
+    (file,) = write(str(tmp_path), [header + row])
+    assert pl.concat(read_rows(file, lambda *_: None))["bid"].to_list() == [100.0]

@@ -32,7 +32,6 @@ from bitso_spread.lake.columns import ALL, FULL, SCHEMAS, TIME, check_columns
 from bitso_spread.lake.files import OnBad
 from bitso_spread.lake.importing.fetching import on_disk
 from bitso_spread.lake.importing.filing import files_of
-from bitso_spread.lake.importing.journals import SourceJournal
 from bitso_spread.lake.importing.outcome import Example, Imported, Reason
 from bitso_spread.lake.importing.parsing import PLACE, SOURCE, with_all
 from bitso_spread.lake.importing.reading import (
@@ -45,7 +44,6 @@ from bitso_spread.lake.importing.reading import (
 )
 from bitso_spread.lake.importing.request import Found, Wanted, find
 from bitso_spread.lake.importing.sifting import TICK, Rules, Sieve
-from bitso_spread.lake.importing.sources import SourceFile
 from bitso_spread.lake.importing.spool import Spool
 from bitso_spread.lake.journal import Identity
 from bitso_spread.lake.locks import BookLocks
@@ -80,6 +78,7 @@ def import_rows(
     file_format: str | None = None,
     columns: str | None = None,
     interval: int | None = None,
+    environment: str | None = None,
     merge: bool = False,
     on_bad: OnBad = None,
     on_progress: OnProgress = lambda *_: None,
@@ -109,6 +108,9 @@ def import_rows(
             sources have them.
         interval: seconds between ticks; by default the lake's own, for a new one that of the
             lakes that are imported, or 1.
+        environment: what files were recorded from that do not tell it, as those of this package
+            do by their names, and Parquet that ``query`` wrote: ``production``, ``stage``, ``sim``
+            or another host's name; by default production. A file that tells otherwise is refused.
         merge: whether to choose among the rows of a second, where there is more than one.
         on_bad: called with what is wrong with a file, the rest of which is then passed over, or
             with a folder; without it, such a one ends the import before anything is in the lake.
@@ -139,25 +141,28 @@ def import_rows(
                 file_format=file_format,
                 columns=columns,
                 interval=interval,
+                environment=environment,
                 merge=merge,
                 on_bad=on_bad,
                 on_progress=on_progress,
                 prepare=prepare,
                 now=now,
             )
-    found = find(sources, on_bad)
+    found = find(sources, on_bad, environment)
     with Table(Path(lake), table) as target, _alone(target) as folder:
         state = LakeState(layout.state_file(target.lake, target.name))
         try:
             wanted = Wanted(found, file_format, columns, interval)
-            outcome = Imported(found.environment, unlisted=found.unlisted)
-            work = _Import(target, state, outcome, on_progress)
+            outcome = Imported(
+                found.environment, unreadable=found.unreadable, unlisted=found.unlisted
+            )
+            work = _Import(target, state, outcome, found, on_progress)
             if held := state.identity():
                 _check_environment(held, found)
                 target.claim(wanted.identity(held, full=False))
             spool = Spool(folder)
-            full = work.read(found.files, spool, on_bad)
-            full &= work.read_journals(found.journals, spool)
+            full = work.read(spool, on_bad)
+            full &= work.read_journals(spool)
             if spool.days():
                 identity = wanted.identity(held, full=full)
                 if identity.columns == FULL and not full:
@@ -211,24 +216,32 @@ def _alone(target: Table) -> Iterator[Path]:
 
 class _Import:
     def __init__(
-        self, target: Table, state: LakeState, outcome: Imported, on_progress: OnProgress
+        self,
+        target: Table,
+        state: LakeState,
+        outcome: Imported,
+        found: Found,
+        on_progress: OnProgress,
     ) -> None:
         self._target = target
         self._state = state
         self.outcome = outcome
+        self._found = found
         self._on_progress = on_progress
-        self._paths: list[Path] = []
+        self._paths = [file.path for file in found.files]
+        # By the numbers that the rows of files bear.
+        self._silent = pl.Series([path in found.silent for path in self._paths], dtype=pl.Boolean)
 
-    def read(self, files: list[SourceFile], spool: Spool, on_bad: OnBad) -> bool:
+    def read(self, spool: Spool, on_bad: OnBad) -> bool:
         """Set down the rows of all files, and tell whether all of these have the full columns."""
         full = True
+        files = self._found.files
         size, done = sum(file.size for file in files), 0
-        self._paths += (file.path for file in files)
         for group in grouped(files):
             self._on_progress("read", done, size)
             together = read_together(group, self._refuse)
             if together is not None:
-                self._set_down(together[0], spool)
+                self._set_down_of_files(together[0], spool)
                 full &= together[1]
             else:
                 for file in group:
@@ -243,7 +256,7 @@ class _Import:
         try:
             full = is_full(column_names(file.path)) or not file.size
             for rows in read_rows(file, self._refuse):
-                self._set_down(rows, spool)
+                self._set_down_of_files(rows, spool)
         except LakeBusyError:
             raise
         except LakeError as error:
@@ -253,8 +266,9 @@ class _Import:
             on_bad(error)
         return full
 
-    def read_journals(self, journals: list[SourceJournal], spool: Spool) -> bool:
+    def read_journals(self, spool: Spool) -> bool:
         """Set down the rows of journals, and tell whether all of them have the full columns."""
+        journals = self._found.journals
         for journal in journals:
             self._paths.append(journal.path)
             for batch, samples in journal.batches.items():
@@ -284,6 +298,11 @@ class _Import:
     def _refuse(self, reason: Reason, source: int, rows: int, examples: list[Example]) -> None:
         self.outcome.read += rows
         self.outcome.refuse(reason, shown(self._paths[source]), rows, examples)
+
+    def _set_down_of_files(self, rows: pl.DataFrame, spool: Spool) -> None:
+        if self._found.silent:
+            self.outcome.unlabelled += int(self._silent[rows[SOURCE]].sum())
+        self._set_down(rows, spool)
 
     def _set_down(self, rows: pl.DataFrame, spool: Spool) -> None:
         self.outcome.read += rows.height

@@ -115,6 +115,9 @@ class Imported:
 
     environment: str
     """What the rows were recorded from: ``production``, ``sim``, another host's name."""
+    unlabelled: int = 0
+    """Rows of files that do not tell what they were recorded from, and of which nobody has said it:
+    they count as production."""
     files: int = 0
     """Data files that were read."""
     journaled: int = 0

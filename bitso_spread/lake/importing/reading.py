@@ -7,6 +7,7 @@ a tenth of the time; a file by itself comes in portions, however large it is. Wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ _BLOCK_ROWS = 300_000
 # 90 files of 600 rows in CSV; in Parquet these are smaller, and 250 have 150,000 rows.
 _GROUP_BYTES = 4_000_000
 _GROUP_FILES = 250
+_APART = {";": "semicolons", "\t": "tabs"}
+# Such as best_bid, Bid (MXN) or spread %: no timestamp begins with a letter.
+_COLUMN_NAME = re.compile(r"[^\W\d][^,]*")
 # Parquet of any size may have any number of rows; of this size it is read in portions.
 _LARGE_BYTES = 250_000
 
@@ -75,7 +79,9 @@ def column_names(path: Path) -> tuple[str, ...]:
             names = tuple(pl.read_parquet_schema(path)) if path.stat().st_size else COLUMNS
         else:
             with path.open("rb") as lines:
-                names = _names_in(lines.readline())
+                first = lines.readline()
+            _check_first(path, first)
+            names = _names_in(first)
     except (*UNREADABLE, OSError) as error:
         raise _unreadable(path, error) from error
     missing = [name for name in COLUMNS if name not in names]
@@ -84,6 +90,43 @@ def column_names(path: Path) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise LakeError(f"{shown(path)} cannot be imported: two of its columns have the same name")
     return names
+
+
+def _check_first(path: Path, line: bytes) -> None:
+    """Look whether the first line of CSV is one that no row of it could be read after.
+
+    Raises:
+        LakeError: its fields are not apart by commas, or it is a header without our names.
+    """
+    text = line.decode("utf-8-sig", errors="replace").strip()
+    names = [name.strip().strip('"') for name in text.split(",")]
+    if TIME in names:
+        return
+    for apart, what in _APART.items():
+        if text.count(apart) >= len(COLUMNS) - 1:
+            raise LakeError(
+                f"{shown(path)} cannot be imported: the fields of line 1 are apart by {what}, not "
+                f"by commas: {in_brief(text)}"
+            )
+    if len(names) >= len(COLUMNS) and _are_names(names):
+        raise LakeError(
+            f"{shown(path)} cannot be imported: line 1 looks like a header with unknown names "
+            f"({in_brief(', '.join(names))}): the columns are {', '.join(COLUMNS)}"
+        )
+
+
+def _are_names(fields: Sequence[str]) -> bool:
+    """Tell whether fields are names of columns: texts that differ, and no number among them."""
+    named = all(_COLUMN_NAME.fullmatch(field) and not _is_number(field) for field in fields)
+    return named and len(set(fields)) == len(fields)
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def is_full(names: Sequence[str]) -> bool:

@@ -13,8 +13,10 @@ from bitso_spread.lake.importing.journals import (
     common_interval,
     source_journals,
 )
-from bitso_spread.lake.importing.sources import SourceFile, only_environment, source_files
+from bitso_spread.lake.importing.origins import settle
+from bitso_spread.lake.importing.sources import SourceFile, source_files
 from bitso_spread.lake.journal import Identity
+from bitso_spread.lake.origin import check_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +31,53 @@ class Found:
     """What a new lake's is, unless it is told."""
     unlisted: list[str]
     """What is wrong with each folder, or journal, that was passed over."""
+    unreadable: list[str]
+    """What is wrong with each file, or journal, whose origin contradicts what is said of it."""
+    silent: frozenset[Path]
+    """Files that do not tell what they were recorded from, where nobody else has."""
 
 
-def find(sources: list[Path | str], on_bad: OnBad = None) -> Found:
+def find(sources: list[Path | str], on_bad: OnBad = None, environment: str | None = None) -> Found:
     """Look what the sources name; what of it cannot be read is told to `on_bad`, if there is one.
 
+    Args:
+        sources: files, folders and lakes.
+        on_bad: as said.
+        environment: what files that do not tell were recorded from; None is production.
+
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or no such environment.
         LakeError: one of them is not there, cannot be read, or holds nothing.
         LakeIdentityError: they were recorded from more than one environment.
     """
     if not sources:
         raise UsageError("there is nothing to import: name a file, a folder or a lake")
+    if environment is not None:
+        check_environment(environment)
     unlisted: list[str] = []
+    unreadable: list[str] = []
 
-    def pass_over(error: LakeError) -> None:
+    def pass_over(error: LakeError, passed: list[str] = unlisted) -> None:
         if on_bad is None:
             raise error
-        unlisted.append(str(error))
+        passed.append(str(error))
         on_bad(error)
 
     # First the journals: a batch that is finished meanwhile is then read twice, and not never.
     journals = source_journals(sources, pass_over)
     also = [journal.path for journal in journals if journal.batches]
     files = source_files(sources, also=also, on_bad=pass_over)
-    of_files = ((file.environment, file.path) for file in files)
-    of_rows = (
-        (batch.environment, journal.path) for journal in journals for batch in journal.batches
-    )
+    origins = settle(files, journals, environment, lambda error: pass_over(error, unreadable))
+    journals = origins.journals
     return Found(
-        files,
+        origins.files,
         journals,
-        only_environment([*of_files, *of_rows]),
+        origins.environment,
         # Sources that are no lakes of ours do not tell theirs.
         common_interval(journals) if len(journals) == len(sources) else 1,
         unlisted,
+        unreadable,
+        origins.silent,
     )
 
 

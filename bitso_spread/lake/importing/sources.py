@@ -27,11 +27,6 @@ class SourceFile:
     size: int
     """In bytes."""
 
-    @property
-    def environment(self) -> str:
-        """What the rows were recorded from, by the file's name; without a mark, production."""
-        return layout.environment_of(self.path.name)
-
 
 def source_files(
     sources: Iterable[Path | str], *, also: Iterable[Path] = (), on_bad: Callable[[LakeError], None]

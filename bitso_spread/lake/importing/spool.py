@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from bitso_spread.lake.columns import TIME
+from bitso_spread.lake.disk_errors import as_os_errors
 
 DAY = "day"
 """Days since the epoch."""
@@ -52,9 +53,14 @@ class Spool:
         return sorted(self._parts)
 
     def rows(self, key: Key) -> pl.DataFrame:
-        """Give the rows of a day and book, in the order in which they were added."""
+        """Give the rows of a day and book, in the order in which they were added.
+
+        Raises:
+            OSError: the disk refuses.
+        """
         parts = range(self._parts[key])
-        return pl.concat(pl.read_parquet(self._part(key, number)) for number in parts)
+        with as_os_errors():
+            return pl.concat(pl.read_parquet(self._part(key, number)) for number in parts)
 
     def _set_down(self) -> None:
         if not self._held:
@@ -66,7 +72,8 @@ class Spool:
             key = (int(day), str(book))
             path = self._part(key, self._parts[key])
             path.parent.mkdir(parents=True, exist_ok=True)
-            group.drop(DAY).write_parquet(path, compression="lz4")
+            with as_os_errors():
+                group.drop(DAY).write_parquet(path, compression="lz4")
             self._parts[key] += 1
 
     def _part(self, key: Key, number: int) -> Path:
