@@ -32,10 +32,12 @@ def report_end(collector: Collector, exchange: Environment) -> None:
         rows = states.total()
         absent = summary.absent[book]
         without = f", {absent} of them without a row" if absent else ""
+        lost = summary.lost[book]
+        gone = f"; {lost} of the {word(rows, 'row')} {'is' if lost == 1 else 'are'} lost"
         tell(
             f"{book}: {rows} {mark}{word(rows, 'row')}, {rows - unknown - missed} known, "
-            f"{unknown} unknown, {missed + absent} missed{without}",
-            always=unknown + missed + absent > 0,
+            f"{unknown} unknown, {missed + absent} missed{without}{gone if lost else ''}",
+            always=unknown + missed + absent + lost > 0,
         )
     if not summary.states:
         tell("stopped before the first tick: nothing was recorded", always=True)
