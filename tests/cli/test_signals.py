@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +13,12 @@ from typing import cast
 
 import pytest
 
-from bitso_spread.cli.last_lines import report_end_at_once
+from bitso_spread.cli.last_lines import report_end, report_end_at_once
 from bitso_spread.cli.signals import ended_by_signals
-from bitso_spread.collector import Collector
+from bitso_spread.collector import Collector, Summary
+from bitso_spread.exchange.environment import Environment
 from bitso_spread.lake.heartbeat import StoreBeat
+from bitso_spread.model import State
 from bitso_spread.sim.server import SimulatedExchange
 from tests.cli.support import Start, here
 from tests.cli.test_collect import eventually, journalled, recorded
@@ -180,3 +183,17 @@ def test_the_simulated_exchange_ends_well_though_it_is_told_twice(start: Start) 
     tell_twice(process, signal.SIGTERM, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
+
+
+@pytest.mark.parametrize(("lost", "said"), [(0, ""), (1, "; 1 of the rows is lost")])
+def test_of_each_book_it_is_said_how_many_rows_are_lost(
+    lost: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = Summary(states={"btc_mxn": Counter({State.FRESH: 3})}, lost=Counter(btc_mxn=lost))
+    collector = SimpleNamespace(
+        summary=summary, plan=None, alerting=None, publisher=None, store=None
+    )
+    exchange = SimpleNamespace(is_simulated=False)
+    report_end(cast("Collector", collector), cast("Environment", exchange))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"btc_mxn: 3 rows, 3 known, 0 unknown, 0 missed{said}"
