@@ -168,6 +168,7 @@ class Collector:
             publishing=self.publishing,
             store=self.store,
             missed=self.summary.missed,
+            oldest_in_memory_s=0.0 if self._recorder is None else self._recorder.waiting_s,
         )
 
     def run(self) -> Summary:
@@ -365,6 +366,7 @@ class Collector:
         if self.alerting is not None:
             self.alerting.end()
         self.summary.left = recorder.stop()
+        self.summary.lost = recorder.lost
         if self.alerting is not None:
             # Before the locks are gone: whoever takes the books over goes on with their alerts.
             self.alerting.stop()

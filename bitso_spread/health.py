@@ -24,6 +24,8 @@ MARGIN_S = 10.0
 a sign once a second, and a disk whose sync takes seconds delays both."""
 AHEAD_S = 2.0
 """How far ahead of the clock a tick may be: clocks of two hosts, or one that is being set."""
+IN_MEMORY_S = 15.0
+"""How long a row may be in memory alone: where a sync takes five seconds, it waits for two."""
 
 # One that gave a sign so lately lives, and has another trouble than being dead.
 _LIVES_S = 3.0
@@ -38,6 +40,8 @@ class Verdict(StrEnum):
     ENDING = "ending"
     LATE = "late"
     """It gives signs of life, and no ticks."""
+    UNWRITTEN = "unwritten"
+    """It takes ticks, and its disk none of their rows."""
     DEAD = "dead"
     """It gives no sign of life: it was killed, or stands still."""
     AHEAD = "ahead"
@@ -47,7 +51,14 @@ class Verdict(StrEnum):
     UNREADABLE = "unreadable"
 
 
-_ILL = {Verdict.LATE, Verdict.DEAD, Verdict.AHEAD, Verdict.LEFT, Verdict.UNREADABLE}
+_ILL = {
+    Verdict.LATE,
+    Verdict.UNWRITTEN,
+    Verdict.DEAD,
+    Verdict.AHEAD,
+    Verdict.LEFT,
+    Verdict.UNREADABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +164,13 @@ def judge(beat: Heartbeat, now: float) -> tuple[Verdict, str | None]:
         if silent > _LIVES_S:
             return dead
         return Verdict.LATE, f"{who} lives, and has taken no tick for {_span(age)}: restart it"
+    if beat.oldest_in_memory_s > IN_MEMORY_S:
+        rows = many(beat.rows_in_memory, "row")
+        return Verdict.UNWRITTEN, (
+            f"{who} has {rows} in memory alone, since its disk has taken none for "
+            f"{_span(beat.oldest_in_memory_s)}: make room, or see to the disk; a restart before "
+            "that loses them"
+        )
     return Verdict.RECORDING, None
 
 

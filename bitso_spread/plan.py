@@ -188,6 +188,8 @@ class Summary:
     """How many files have come into the store; of a lake in object storage alone."""
     lateness: Lateness = field(default_factory=Lateness)
     left: LeftBehind = field(default_factory=lambda: LeftBehind(0, 0))
+    lost: Counter[str] = field(default_factory=Counter)
+    """Rows of each book that the disk refused to the end."""
 
     def count_gap(self, books: Iterable[str], ticks: int) -> None:
         """Count ticks that leave no rows."""

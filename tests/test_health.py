@@ -10,6 +10,7 @@ import pytest
 
 from bitso_spread.health import (
     AHEAD_S,
+    IN_MEMORY_S,
     MARGIN_S,
     Health,
     Verdict,
@@ -72,6 +73,21 @@ def test_a_tick_may_be_as_old_as_the_interval_and_a_margin(interval: int) -> Non
     assert "restart it" in reason
     # Of one that is silent as well nobody can say that it lives.
     assert verdict(replace(late, at=NOW - 5)) is Verdict.DEAD
+
+
+def test_rows_that_are_in_memory_alone_for_long_are_a_complaint(tmp_path: Path) -> None:
+    waiting = replace(BEAT, rows_in_memory=34, oldest_in_memory_s=IN_MEMORY_S)
+    assert judge(waiting, NOW) == (Verdict.RECORDING, None)
+    put(tmp_path, replace(waiting, oldest_in_memory_s=17.2))
+    health = look(tmp_path)
+    assert health.collectors[0].verdict is Verdict.UNWRITTEN
+    (told,) = health.complaints
+    assert told == (
+        "the collector of btc_mxn (box, pid 42) has 34 rows in memory alone, since its disk has "
+        "taken none for 17 s: make room, or see to the disk; a restart before that loses them"
+    )
+    # They are beside the point where no row comes at all.
+    assert verdict(replace(waiting, oldest_in_memory_s=99, last_tick=int(NOW) - 60)) is Verdict.LATE
 
 
 def test_one_that_gives_no_sign_of_life_is_dead_whatever_its_interval() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ from bitso_spread.cli.alert_options import (
     in_words,
 )
 from bitso_spread.cli.app import RECORD, app, settings
-from bitso_spread.cli.last_lines import report_end
+from bitso_spread.cli.last_lines import report_end, report_end_at_once
 from bitso_spread.cli.logs import LogFormat, is_json, is_quiet, show_log, tell
 from bitso_spread.cli.options import (
     ADVANCED,
@@ -228,7 +229,7 @@ def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int
 
     def stop() -> None:
         collector.stop()
-        # What is said while the rows are loaded is to be read, and a second signal ends at once.
+        # What is said while the rows are loaded is to be read, and a later signal ends at once.
         view.end()
 
     metrics = _metrics(collector, metrics_host, metrics_port)
@@ -236,7 +237,8 @@ def _run(exchange: Environment, plan: Plan, metrics_host: str, metrics_port: int
     # tick may fall into them.
     gc.freeze()
     try:
-        with ended_by_signals(stop), metrics, view.shown(collector):
+        at_once = partial(report_end_at_once, collector)
+        with ended_by_signals(stop, at_once), metrics, view.shown(collector):
             collector.run()
     except ExchangeError as error:
         if exchange.is_simulated:

@@ -51,7 +51,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run it, having settled what it says and to whom."""
-        from bitso_spread.cli import origins, precedence
+        from bitso_spread.cli import origins, precedence, variables
 
         quiet, verbose, debug = (ctx.params.pop(name) for name in ("quiet", "verbose", "debug"))
         ctx.params.pop("config")
@@ -62,6 +62,7 @@ class Command(TyperCommand):
             show_log(debug=settings.debug, log_format=LogFormat.JSON)
         if settings.verbose:
             origins.show(ctx)
+        variables.tell_unknown(ctx)
         precedence.settle(ctx)
         try:
             return super().invoke(ctx)

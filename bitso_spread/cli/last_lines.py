@@ -32,10 +32,12 @@ def report_end(collector: Collector, exchange: Environment) -> None:
         rows = states.total()
         absent = summary.absent[book]
         without = f", {absent} of them without a row" if absent else ""
+        lost = summary.lost[book]
+        gone = f"; {lost} of the {word(rows, 'row')} {'is' if lost == 1 else 'are'} lost"
         tell(
             f"{book}: {rows} {mark}{word(rows, 'row')}, {rows - unknown - missed} known, "
-            f"{unknown} unknown, {missed + absent} missed{without}",
-            always=unknown + missed + absent > 0,
+            f"{unknown} unknown, {missed + absent} missed{without}{gone if lost else ''}",
+            always=unknown + missed + absent + lost > 0,
         )
     if not summary.states:
         tell("stopped before the first tick: nothing was recorded", always=True)
@@ -68,6 +70,25 @@ def report_end(collector: Collector, exchange: Environment) -> None:
         tell(
             f"next: {_program()} query --lake {lake}{table} --date {where.date} --book {where.book}"
         )
+
+
+def report_end_at_once(collector: Collector) -> None:
+    """Say what becomes of the rows that are in no file, as the process ends before they are."""
+    journal, memory = collector.rows_in_journal, collector.rows_in_memory
+    said = []
+    if journal:
+        waiting, them = many(journal, "row", ("waits", "wait")), "it" if journal == 1 else "them"
+        said.append(f"{waiting} in the journal; the next collect loads {them}")
+    if memory:
+        said.append(f"{many(memory, 'row', ('is', 'are'))} lost, which the disk had not taken")
+    if collector.store is not None and collector.store.files:
+        count, folder = collector.store.files, collector.plan.folder
+        waiting = many(count, "file", ("waits", "wait"))
+        said.append(
+            f"{waiting} in {folder}; the next collect puts {'it' if count == 1 else 'them'} "
+            f"into {collector.plan.store}"
+        )
+    tell(f"ended at once: {'; '.join(said) or 'every row is in a file'}", always=True)
 
 
 def _loaded(collector: Collector) -> Iterator[str]:

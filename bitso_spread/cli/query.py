@@ -12,7 +12,7 @@ import typer
 
 from bitso_spread.cli.app import ASK, app
 from bitso_spread.cli.bars import OnProgress, bars, is_watched
-from bitso_spread.cli.logs import say
+from bitso_spread.cli.logs import is_quiet, say
 from bitso_spread.cli.marks import Marks, Skipped, holdings, without_journal
 from bitso_spread.cli.options import (
     ColumnsOption,
@@ -27,11 +27,15 @@ from bitso_spread.cli.options import (
     to_option,
 )
 from bitso_spread.cli.render import Format, choose_format, counted, write
+from bitso_spread.counting import many
 from bitso_spread.errors import UsageError
 from bitso_spread.lake import layout
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from bitso_spread.lake.filters import Question
+    from bitso_spread.lake.reader import Lake
 
 _WRITING = "writing rows"
 _DAY_MINUTES = 1440
@@ -160,6 +164,27 @@ def query(
         without_journal(place, "which of the unknown seconds were missed")
     if rows == 0 and limit != 0:
         say(f"no rows match: {holdings(place, book)}")
+    if limit is None or rows < limit:
+        _say_unfiled(place, None if sql is not None else question)
+
+
+def _say_unfiled(place: Lake, question: Question | None) -> None:
+    """Say how many of the rows that are asked for, or of all, are not in the lake yet, if any."""
+    from bitso_spread.lake.filters import Filters
+    from bitso_spread.lake.unfiled import MOST, count_unfiled
+
+    if is_quiet():
+        return
+    filters = Filters() if question is None else Filters.of(**question)
+    if not (count := count_unfiled(place.journal, filters)):
+        return
+    more = "more than " if count > MOST else ""
+    rows = many(min(count, MOST), "row")
+    are, they = ("is", "it comes") if count == 1 else ("are", "they come")
+    say(
+        f"{more}{rows} of {'the table' if question is None else 'what is asked for'} {are} in no "
+        f"file yet: {they} with the batch, or with the next collect"
+    )
 
 
 def _check_one(context: typer.Context, *, every: bool, stats: bool, sql: bool) -> None:

@@ -69,12 +69,15 @@ def sim(
     # Blocked before the exchange's thread begins, so that it is this thread that is told.
     ends = {signal.SIGINT, signal.SIGTERM}
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    told = False
     try:
         with exchange:
             tell(_announcement(exchange, replay))
-            signal.sigwait(ends)
+            told = bool(signal.sigwait(ends))
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+        # The double of what ended it, such as ``timeout`` sends, says nothing new.
+        if not told:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 def _market(books: int | None, seed: int | None, replay: Path | None) -> Market:

@@ -48,11 +48,12 @@ def status(
     """Show how each collector of a lake is, and give 0 if all is well, else 1.
 
     All is well if somebody records, and no collector's last tick is more
-    than 10 seconds later than it should be. Made for the health checks of
-    Docker and systemd: it reads one small file a collector, asks nobody,
-    and minds no process numbers. A collector that ended in order is not
-    shown; one that was killed is, until another one takes its books over.
-    Samples that wait to be published are shown, and are no illness.
+    than 10 seconds later than it should be, nor has rows that its disk does
+    not take for 15. Made for the health checks of Docker and systemd: it
+    reads one small file a collector, asks nobody, and minds no process
+    numbers. A collector that ended in order is not shown; one that was
+    killed is, until another one takes its books over. Samples that wait to
+    be published are shown, and are no illness.
     With --lake s3://bucket/prefix, recorders on all hosts are shown, by
     what each puts there every 20 seconds. Files that wait for the store
     are counted, and are no reason to be ill.
@@ -122,6 +123,7 @@ def _collector(one: Collector, now: float) -> dict[str, Any]:
         "reconnects": beat.reconnects,
         "rejected": dict(beat.rejected),
         "unwritten": {"memory": beat.rows_in_memory, "journal": beat.rows_in_journal},
+        "oldest_in_memory": round(beat.oldest_in_memory_s, 3),
         "publishing": None if beat.publishing is None else _publishing(beat.publishing),
         "store": _store(beat.store),
         "books": [_book(book) for book in beat.books],

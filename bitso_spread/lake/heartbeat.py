@@ -120,6 +120,8 @@ class Heartbeat:
     """None for a lake that is a folder."""
     missed: int = 0
     """Ticks that could not be taken, with rows that say so, or without any."""
+    oldest_in_memory_s: float = 0.0
+    """How many seconds the oldest of the rows in memory has waited for the disk."""
 
 
 class HeartbeatFile:
@@ -218,7 +220,8 @@ def parse(data: Mapping[str, Any]) -> Heartbeat:
     beat = Heartbeat(**values)
     ticks = [book.last_tick for book in beat.books]
     ages = [book.age_s or 0.0 for book in beat.books]
-    for number in (beat.at, beat.since, beat.interval, beat.last_tick or 0, *ticks, *ages):
+    seconds = (beat.at, beat.since, beat.interval, beat.last_tick or 0, beat.oldest_in_memory_s)
+    for number in (*seconds, *ticks, *ages):
         if not isinstance(number, int | float):
             raise TypeError(f"{number!r} is not a number of seconds")
     return beat

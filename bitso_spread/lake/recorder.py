@@ -6,10 +6,13 @@ refuses, rows stay in memory and batches in the journal, and both are written wh
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitso_spread.clock import monotonic
 from bitso_spread.lake import layout
 from bitso_spread.lake.journal import Batch, Outage
 from bitso_spread.lake.state import LakeState
@@ -59,6 +62,7 @@ class Recorder:
         *,
         on_file: Callable[[Path, Batch, int], None],
         topic: str | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         path = layout.state_file(lake, table)
         self._on_file = on_file
@@ -67,6 +71,11 @@ class Recorder:
         self._writer = BatchWriter(lake, table, self._files)
         # Each is counted by one thread: rows that were handed over, and rows in the journal.
         self._put = self._recorded = 0
+        # When each entry with rows was handed over that the journal does not have: oldest first.
+        self._handed_over: deque[float] = deque()
+        self._clock = clock
+        self.lost: Counter[str] = Counter()
+        """Once stopped: how many rows of each book were in this process's memory alone."""
         self._entries = Worker(
             "journal", self._record, "the journal cannot be written, rows stay in memory"
         )
@@ -82,6 +91,8 @@ class Recorder:
     def put(self, entry: Entry) -> None:
         """Hand over rows; returns at once."""
         self._put += len(entry.rows)
+        if entry.rows:
+            self._handed_over.append(self._clock())
         self._entries.put(entry)
         self._entries.look()
         self._batches.look()
@@ -91,13 +102,21 @@ class Recorder:
         """How many rows are in memory alone: those that the disk refuses or has not taken yet."""
         return self._put - self._recorded
 
+    @property
+    def waiting_s(self) -> float:
+        """How many seconds the oldest of them has waited; 0 if there is none."""
+        with suppress(IndexError):
+            return max(0.0, self._clock() - self._handed_over[0])
+        return 0.0
+
     def stop(self, give_up_s: float = GIVE_UP_S) -> LeftBehind:
         """Write all that was handed over, end both threads, and say what could not be written."""
         entries = self._entries.finish(give_up_s)
         batches = self._batches.finish(give_up_s)
         self._journal.close()
         self._files.close()
-        return LeftBehind(sum(len(entry.rows) for entry in entries), len(batches))
+        self.lost.update(row.book for entry in entries for _, row in entry.rows)
+        return LeftBehind(self.lost.total(), len(batches))
 
     def _record(self, entries: list[Entry]) -> None:
         now = list(entries)
@@ -108,6 +127,8 @@ class Recorder:
         del entries[: len(now)]
         self._recorded += sum(len(entry.rows) for entry in now)
         for entry in now:
+            if entry.rows:
+                self._handed_over.popleft()
             for batch in entry.ended:
                 self._batches.put(batch)
 

@@ -18,9 +18,10 @@ from bitso_spread.cli import render
 from bitso_spread.cli.render import Format, choose_format
 from bitso_spread.errors import BitsoSpreadError, UsageError
 from bitso_spread.lake import layout
+from bitso_spread.lake.state import LakeState
 from tests.cli.support import Run, Start
 from tests.cli.terminal import PROGRAM, TerminalProgram
-from tests.lake.support import put_batch
+from tests.lake.support import NOON, a_batch, put_batch, rows_of
 
 HEADER = "orderbook_timestamp,book,bid,ask,spread\n"
 FIRST = "2024-07-26T03:15:00+00:00,btc_mxn,1233830.0,1236250.0,0.19575328614762386\n"
@@ -471,3 +472,50 @@ def test_a_lake_without_a_name_is_not_the_working_directory(
     assert (status, out) == (2, "")
     assert "--lake is empty: name a folder" in err
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.fixture
+def waiting(lake: Path) -> Path:
+    """The same lake, with rows of two more batches in its journal."""
+    with LakeState(layout.state_file(lake, layout.TABLE)) as state:
+        state.record(rows_of(a_batch("btc_mxn", NOON), 3))
+        state.record(rows_of(a_batch("usd_mxn", NOON), 1))
+    return lake
+
+
+COME = "are in no file yet: they come with the batch, or with the next collect\n"
+COMES = "is in no file yet: it comes with the batch, or with the next collect\n"
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), f"4 rows of what is asked for {COME}"),
+        (("--stats", "-b", "btc_mxn"), f"3 rows of what is asked for {COME}"),
+        (
+            ("--every", "1h", "--minutes", "195..720"),
+            f"4 rows of what is asked for {COME}",
+        ),
+        (("--sql", "SELECT 1 AS n FROM BitsoSpreadMonitor"), f"4 rows of the table {COME}"),
+        (
+            ("-b", "btc_mxn", "--to", "2026-09-21T12:00:01Z"),
+            f"1 row of what is asked for {COMES}",
+        ),
+    ],
+)
+def test_rows_that_are_in_no_file_yet_are_told_of(
+    arguments: tuple[str, ...], said: str, run: Run
+) -> None:
+    status, out, err = run("query", *arguments)
+    assert (status, err) == (0, f"bitso-spread: {said}")
+    assert "12:00:" not in out
+    assert run("query", "--quiet", *arguments) == (0, out, "")
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize(
+    "arguments", [("--date", "20240725"), ("--minutes", "..700"), ("--limit", "1")]
+)
+def test_rows_that_are_not_asked_for_are_not_told_of(arguments: tuple[str, ...], run: Run) -> None:
+    assert "no file yet" not in run("query", *arguments)[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from bitso_spread.health import IN_MEMORY_S, Verdict, examine
 from bitso_spread.lake import layout
 from tests.faults.ailing import Ailing
 from tests.faults.matrix import row
@@ -16,6 +17,10 @@ _FILES = "the lake cannot be written, batches stay in the journal: "
 _OVER = "the disk takes data again: what was waiting is written"
 
 
+def _is_ill(stage: Stage) -> bool:
+    return [one.verdict for one in examine(stage.lake).collectors] == [Verdict.UNWRITTEN]
+
+
 def _refuse(stage: Stage, complaint: str, fault_s: int = _FAULT_S, **orders: object) -> None:
     """Let the disk refuse for some seconds; all rows of that time must be there, and it is said."""
     exchange = stage.exchange()
@@ -25,6 +30,8 @@ def _refuse(stage: Stage, complaint: str, fault_s: int = _FAULT_S, **orders: obj
         ailing.says(complaint)
         began = time.time()
         time.sleep(fault_s)
+        if complaint.startswith(_JOURNAL) and fault_s > IN_MEMORY_S:
+            eventually(lambda: _is_ill(stage), what="a status that is ill")
         # Nothing of that time is in a file.
         assert max(tick for tick, _, _ in stage.rows()["btc_mxn"]) < began
     ailing.says(_OVER)

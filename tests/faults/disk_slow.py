@@ -48,10 +48,14 @@ def hangs(stage: Stage) -> None:
         "the journal cannot be written, rows stay in memory: the disk has not done it in", 60
     )
     ailing.process.popen.send_signal(signal.SIGTERM)
-    time.sleep(1)
+    # Within a second of the first it would be taken for its double.
+    time.sleep(3)
     assert ailing.process.popen.poll() is None
     assert ailing.process.end(signal.SIGTERM) == -signal.SIGTERM
     left = stage.journalled("btc_mxn")
+    said = f"ended at once: {len(left)} rows wait in the journal; the next collect loads them; "
+    assert said in ailing.process.err
+    assert ailing.process.err.rstrip().endswith("lost, which the disk had not taken")
     assert left[-1] >= hung_at - 6
     again = stage.process(exchange, "-b", "btc_mxn", "--duration", "2s")
     assert again.wait() == 0, again.err

@@ -33,6 +33,7 @@ BEAT = Heartbeat(
     rejected={"crossed": 3},
     rows_in_memory=0,
     rows_in_journal=612,
+    oldest_in_memory_s=0.25,
 )
 
 

@@ -138,13 +138,38 @@ def test_rows_that_the_disk_refuses_stay_in_memory_and_are_written_later(
     assert recording.recorded(a_batch("usd_mxn")) == 4
 
 
+def test_how_long_the_oldest_row_waits_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "RETRY_S", 0.005)
+    now = [100.0]
+    recorder = Recorder(tmp_path, TABLE, on_file=lambda *_: None, clock=lambda: now[0])
+    # Before it is started, nothing is written.
+    assert recorder.waiting_s == 0
+    recorder.put(Entry(rows_of(a_batch(), 2)))
+    now[0] = 103.0
+    recorder.put(Entry(rows_of(a_batch("usd_mxn"), 1)))
+    recorder.put(Entry())
+    now[0] = 110.0
+    assert recorder.waiting_s == 10
+    recorder.start()
+    eventually(lambda: recorder.waiting == 0)
+    eventually(lambda: recorder.waiting_s == 0)
+    recorder.put(Entry())
+    assert recorder.waiting_s == 0
+    assert recorder.stop() == LeftBehind(0, 0)
+    assert recorder.lost == {}
+
+
 def test_rows_that_were_refused_to_the_end_are_counted(recording: Recording) -> None:
     recording.put(a_batch(), 2, ends=False)
     eventually(lambda: recording.recorded(a_batch()) == 2)
     recording.refuse_rows()
     recording.put(a_batch(first_tick=NOON + 2), 3)
     began = time.monotonic()
-    assert recording.recorder.stop(give_up_s=0.1) == LeftBehind(3, 0)
+    recording.put(a_batch("usd_mxn"), 2)
+    assert recording.recorder.stop(give_up_s=0.1) == LeftBehind(5, 0)
+    assert recording.recorder.lost == {"btc_mxn": 3, "usd_mxn": 2}
     assert time.monotonic() - began < 20
     assert table_files(recording.lake) == []
     # What had been committed before is still there, and nothing of what had not.
