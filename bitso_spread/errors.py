@@ -15,8 +15,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 
 class BitsoSpreadError(Exception):
     """Base of every error this package raises on purpose; its text is one line for a person."""
@@ -59,6 +57,6 @@ class LakeIdentityError(LakeError):
         differing: the fields of `bitso_spread.lake.journal.Identity` that differ, if it is known.
     """
 
-    def __init__(self, message: str, differing: Iterable[str] = ()) -> None:
+    def __init__(self, message: str, differing: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.differing = frozenset(differing)

@@ -115,5 +115,5 @@ def _compare(store: ObjectStore, table: str, held: Mapping[str, str], identity: 
         raise LakeIdentityError(
             f"the table {table} of {store.address} holds {holds}, and {asked} was asked for: they "
             "never mix; give --lake another prefix, or --table another name",
-            differing,
+            tuple(differing),
         )

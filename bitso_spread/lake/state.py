@@ -78,7 +78,7 @@ class LakeState(Closing):
             raise LakeIdentityError(
                 f"this table holds {holds}, and {asked} was asked for: they never mix; "
                 "give --lake another folder, or --table another name",
-                differing,
+                tuple(differing),
             )
 
     def identity(self) -> dict[str, str]:
