@@ -141,7 +141,10 @@ def test_an_outage_and_a_kill_in_the_middle_of_it_cost_nothing(
     # It looks once a second.
     assert publishing["waiting"] >= 12
     asked = ", ".join(parse_address(address(brokers)).brokers)
-    assert publishing["why"] == f"no broker can be reached: Connection refused ({asked})"
+    # A broker that goes away hangs up first, and refuses connections then.
+    why = str(publishing["why"])
+    assert why.startswith("no broker can be reached: ")
+    assert why.endswith(f" ({asked})")
     process.kill()
     process.wait()
     waiting = left(tmp_path)
