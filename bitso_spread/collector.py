@@ -37,7 +37,8 @@ from bitso_spread.lake.journal import Batch, Identity, WrittenFile
 from bitso_spread.lake.recorder import Entry, Recorder
 from bitso_spread.lake.table import OnFile, Table
 from bitso_spread.model import Sample
-from bitso_spread.plan import OWN, Plan, SettledPlan, Summary
+from bitso_spread.opening import identity_of, open_table
+from bitso_spread.plan import Plan, SettledPlan, Summary
 from bitso_spread.publish.setup import make_publisher, see_to_leftovers
 from bitso_spread.pulse import Pulse
 from bitso_spread.sampling import Gap, Sampler, Tick
@@ -202,8 +203,11 @@ class Collector:
         return self.summary
 
     def _run(self) -> None:
-        with self._open_table() as table, self._open_store(table) as remote:
-            plan, identity = self.plan, self._identity
+        table, self.plan = open_table(self._asked)
+        self._entries = Entries(self.plan, self.environment.name)
+        identity = identity_of(self.environment, self.plan)
+        with table, self._open_store(table, identity) as remote:
+            plan = self.plan
             table.recover(self._filed)
             table.claim(identity)
             see_to_leftovers(plan)
@@ -229,35 +233,9 @@ class Collector:
                     )
                     self._record(table, sampler, client, identity, None if mine else pulse)
 
-    @property
-    def _identity(self) -> Identity:
-        plan, environment = self.plan, self.environment
-        return Identity(
-            environment.name, _hosts(environment), plan.format, plan.columns, plan.interval
-        )
-
-    def _open_table(self) -> Table:
-        """Open the table, and settle what the plan leaves to it."""
-        table = Table(self.plan.folder, self.plan.table)
-        try:
-            held = table.identity()
-            if (url := self.plan.store) is not None and self._asked.left_open - held.keys():
-                from bitso_spread.cloud.remote import held_in_store  # noqa: PLC0415  (polars and an extra)
-
-                held = {**held_in_store(url, table.name), **held}
-            self.plan = self._asked.settled(held)
-        except BaseException:
-            table.close()
-            raise
-        self._entries = Entries(self.plan, self.environment.name)
-        new = self._asked.settled({})
-        own = [name for name in OWN if getattr(self.plan, name) != getattr(new, name)]
-        if own:
-            holds = ", ".join(f"{name} {getattr(self.plan, name)}" for name in own)
-            log.info("recording as the table is: %s", holds)
-        return table
-
-    def _open_store(self, table: Table) -> AbstractContextManager[Remote | None]:
+    def _open_store(
+        self, table: Table, identity: Identity
+    ) -> AbstractContextManager[Remote | None]:
         if (url := self.plan.store) is None:
             return nullcontext()
         from bitso_spread.cloud.remote import Remote  # noqa: PLC0415  (polars and an extra)
@@ -265,7 +243,7 @@ class Collector:
         self._remote = Remote(
             url,
             table,
-            self._identity,
+            identity,
             beat=self.beat,
             on_object=self._stored,
             stopping=self._stop,
@@ -431,10 +409,3 @@ def _lockable(books: list[str], table: Table, sampler: Sampler) -> list[str]:
     # Another collector may have recorded them meanwhile.
     sampler.keep_after(table.marks())
     return mine
-
-
-def _hosts(environment: Environment) -> str:
-    if environment.is_simulated:
-        # A port of this machine, and another one each time.
-        return "simulated"
-    return f"{environment.budget_key} {environment.ws_url}"

@@ -15,6 +15,7 @@ from bitso_spread.lake.layout import TABLE, state_file
 from bitso_spread.lake.reader import Lake
 from bitso_spread.lake.state import LakeState
 from bitso_spread.model import Sample, State
+from bitso_spread.opening import identity_of
 from bitso_spread.sim.server import SimulatedExchange
 
 PARQUET = {"format": "parquet", "columns": "full", "interval": "5"}
@@ -87,7 +88,7 @@ def test_of_two_that_begin_at_once_the_one_that_asked_for_nothing_is_told_to_beg
 ) -> None:
     with SimulatedExchange() as exchange:
         late = a_collector(exchange, tmp_path)
-        theirs = replace(late._identity, format="parquet")
+        theirs = replace(identity_of(late.environment, late.plan), format="parquet")
         look_up = late._books.look_up
 
         def settle_meanwhile() -> list[str]:
