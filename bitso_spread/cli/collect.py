@@ -6,7 +6,6 @@ import gc
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +27,7 @@ from bitso_spread.cli.options import (
     BookOption,
     EnvironmentOption,
     LakeOption,
+    LocalHalfOption,
     RecordedColumnsOption,
     RestUrlOption,
     TableOption,
@@ -54,17 +54,7 @@ def collect(
     rest_url: RestUrlOption = None,
     ws_url: WsUrlOption = None,
     lake: LakeOption = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            "--state",
-            envvar="BITSO_SPREAD_STATE",
-            metavar="DIR",
-            show_default="one of your own",
-            help="With a lake in object storage: the folder for the journal, and for files until "
-            "they are in the store.",
-        ),
-    ] = None,
+    state: LocalHalfOption = None,
     table: TableOption = layout.TABLE,
     format: Annotated[  # noqa: A002  (its environment variable is named after it)
         str | None,

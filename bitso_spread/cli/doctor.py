@@ -18,6 +18,7 @@ from bitso_spread.cli.options import (
     BookOption,
     EnvironmentOption,
     LakeOption,
+    LocalHalfOption,
     RestUrlOption,
     TableOption,
     WsUrlOption,
@@ -54,16 +55,7 @@ def doctor(
     rest_url: RestUrlOption = None,
     ws_url: WsUrlOption = None,
     lake: LakeOption = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            "--state",
-            envvar="BITSO_SPREAD_STATE",
-            metavar="DIR",
-            show_default="one of your own",
-            help="Of a lake in object storage: the folder in which files wait for it.",
-        ),
-    ] = None,
+    state: LocalHalfOption = None,
     table: TableOption = layout.TABLE,
     publish: Annotated[
         str | None,

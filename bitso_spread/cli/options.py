@@ -142,6 +142,18 @@ StateOption = Annotated[
     ),
 ]
 
+LocalHalfOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        envvar="BITSO_SPREAD_STATE",
+        metavar="DIR",
+        show_default="one of your own",
+        help="With a lake in object storage: the folder for the journal, and for files until "
+        "they are in the store.",
+    ),
+]
+
 DateOption = Annotated[
     str | None,
     typer.Option(
